@@ -6,14 +6,11 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pyops_cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandError, Interrupted
-
-if TYPE_CHECKING:
-    from pyops_cli.creation import Created, Order
 
 app = typer.Typer(
     help="Make an internal tool from the PyOps template, and run it.",
@@ -98,7 +95,9 @@ def new(
         git=not no_git,
     )
     created = creation.create(order)
-    _tell(order, created, name)
+    for note in creation.notes(order, created):
+        print(f"pyops: {note}", file=sys.stderr)
+    _tell_what_next(folder, name)
 
 
 @app.command(context_settings=PASS_ON)
@@ -151,13 +150,8 @@ def _end_cleanly_when_terminated() -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
-def _tell(order: Order, created: Created, name: str) -> None:
-    """The notes on standard error, what to do next on standard output."""
-    from pyops_cli import creation
-
-    for note in creation.notes(order, created):
-        print(f"pyops: {note}", file=sys.stderr)
-    typer.echo(f"{order.folder.name} is ready. Next:")
-    if order.folder != Path.cwd():
+def _tell_what_next(folder: Path, name: str) -> None:
+    typer.echo(f"{folder.name} is ready. Next:")
+    if folder != Path.cwd():
         typer.echo(f"  cd {shlex.quote(name)}")
     typer.echo("  pyops dev")
