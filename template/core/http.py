@@ -153,7 +153,7 @@ class Client:
             try:
                 reply = self._send(request, safe)
                 asked_s = self._asked_s(reply)
-                if asked_s is None or asked_s > LONGEST_WAIT_S:
+                if asked_s is None or not 0 <= asked_s <= LONGEST_WAIT_S:
                     return reply
             except HttpError as error:
                 if not error.again:
