@@ -14,12 +14,13 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def _project_name() -> str:
-    """The name in pyproject.toml, else the folder's; what the tool is called unless TOOL_NAME says."""
+    """The title in pyproject.toml, else the project's name there, else the folder's."""
     try:
-        name = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["name"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
-        name = PROJECT.name
-    return str(name).replace("-", " ").replace("_", " ").capitalize()
+        project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    except (OSError, tomllib.TOMLDecodeError):
+        return PROJECT.name
+    title = project.get("tool", {}).get("pyops", {}).get("title", "")
+    return str(title or project.get("project", {}).get("name", PROJECT.name))
 
 
 class Settings(BaseSettings):

@@ -114,7 +114,7 @@ class Database:
     def _leave(self, _connection: object, record: Any) -> None:
         if record.info.pop("seated", False):
             assert self._turnstile
-            http.allow()
+            http.forbid(None)
             self._turnstile.leave()
 
 

@@ -1,0 +1,1 @@
+"""The domain monitor: what we own, when it expires and what it costs."""

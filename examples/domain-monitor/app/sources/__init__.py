@@ -1,0 +1,1 @@
+"""Sources: registrar accounts, and what they say we own."""

@@ -1,0 +1,167 @@
+"""What a registrar says we own: one form for every registrar, read from whatever forms they use."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import idna
+
+LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+LONGEST_NAME = 253  # characters, RFC 1035
+MILLISECONDS_FROM = 100_000_000_000  # as seconds this would be the year 5138
+US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+FLAGS = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+def domain_name(text: object) -> str:
+    """The name as its key: A-labels in lower case, no trailing dot; ValueError when it is no domain name."""
+    name = str(text if text is not None else "").strip().rstrip(".").lower()
+    if not name.isascii():
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except idna.IDNAError:
+            raise ValueError(f"{name!r} is no domain name") from None
+    labels = name.split(".")
+    if len(labels) < 2 or len(name) > LONGEST_NAME or not all(LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{name!r} is no domain name")
+    return name
+
+
+def flag(value: object) -> bool | None:
+    """True, "yes", "1" or 1, False, "No", "0" or 0; None for anything else."""
+    return FLAGS.get(str(value).strip().lower())
+
+
+def moment(value: object) -> datetime | date | None:
+    """A date or a UTC time from the forms registrars use, no zone read as UTC; None for an absent one.
+
+    ISO 8601, `MM/DD/YYYY`, and numbers: seconds or milliseconds since 1970. ValueError for anything else, so
+    that a date we cannot read never passes for "no date".
+    """
+    text = "" if value is None else str(value).strip()
+    if not text or text.startswith(("0001-01-01", "0000-00-00")):
+        return None
+    try:
+        if us := US_DATE.fullmatch(text):
+            month, day, year = map(int, us.groups())
+            return date(year, month, day)
+        if len(text) > 8 and text.replace(".", "", 1).isdecimal():
+            seconds = float(text)
+            return datetime.fromtimestamp(seconds / 1000 if seconds >= MILLISECONDS_FROM else seconds, UTC)
+        if len(text) == len("2027-01-31"):
+            return date.fromisoformat(text)
+        read = datetime.fromisoformat(text)
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{text[:40]!r} is no date") from None
+
+
+def price(value: object) -> Decimal | None:
+    """A price above zero, from a number or text with thousands commas; None otherwise: no renewal is free."""
+    try:
+        amount = Decimal(str(value).strip().replace(",", ""))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and amount > 0 else None
+
+
+def count(value: object) -> int | None:
+    """A count that a registrar announces, as a number or as text; None when it is neither."""
+    text = str(value).strip()
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """One registered name as its registrar describes it; None is "the registrar does not say"."""
+
+    name: str
+    expires_at: datetime | date | None = None
+    registered_at: datetime | date | None = None
+    auto_renew: bool | None = None
+    locked: bool | None = None
+    privacy: bool | None = None
+    status: str | None = None
+    nameservers: tuple[str, ...] | None = None
+    renewal_price: Decimal | None = None
+    currency: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The registration as JSON takes it.
+
+        Times are ISO 8601 in UTC with a Z, days without a time stay bare dates. The price is a number with the
+        registrar's own digits: a float gives up to 15 of them back unchanged.
+        """
+        return {
+            "name": self.name,
+            "expires_at": _iso(self.expires_at),
+            "registered_at": _iso(self.registered_at),
+            "auto_renew": self.auto_renew,
+            "locked": self.locked,
+            "privacy": self.privacy,
+            "status": self.status,
+            "nameservers": None if self.nameservers is None else list(self.nameservers),
+            "renewal_price": None if self.renewal_price is None else float(self.renewal_price),
+            "currency": self.currency,
+        }
+
+
+def registration(
+    name: object,
+    *,
+    expires: object = None,
+    registered: object = None,
+    auto_renew: object = None,
+    locked: object = None,
+    privacy: object = None,
+    status: object = None,
+    nameservers: object = None,
+    renewal_price: object = None,
+    currency: str | None = None,
+) -> Registration:
+    """A registration from values as registrars send them; ValueError when the name or a date is unreadable."""
+    amount = price(renewal_price)
+    return Registration(
+        name=domain_name(name),
+        expires_at=moment(expires),
+        registered_at=moment(registered),
+        auto_renew=flag(auto_renew),
+        locked=flag(locked),
+        privacy=flag(privacy),
+        status=str(status).strip() or None if status is not None else None,
+        nameservers=_hosts(nameservers),
+        renewal_price=amount,
+        currency=currency if amount is not None else None,
+    )
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What was read of one account; `complete` means that its end was proven and no row was skipped."""
+
+    registrations: tuple[Registration, ...]
+    complete: bool
+    notes: tuple[str, ...]
+
+
+def _iso(value: datetime | date | None) -> str | None:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    return value.isoformat() if value else None
+
+
+def _hosts(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, list | tuple):
+        return None
+    return tuple(host for each in value if (host := str(each or "").strip().rstrip(".").lower()))

@@ -1,0 +1,134 @@
+"""Namecheap: XML, numbered pages, failures that come with HTTP 200 (namecheap.com/support/api)."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from xml.etree.ElementTree import Element
+
+from app.sources.account import Account, Api, Reasons, SourceError
+from app.sources.listing import Listing, Registration, count, flag, price, registration
+from app.sources.reading import Reading, Row
+from core.http import Reply
+
+PAGE = 100  # the most it gives
+PER_MINUTE = 20
+TROUBLE = ("1050900", "3050900", "5019169", "5050169", "5050900")  # theirs, and worth another attempt
+REASONS: Reasons = {
+    405: "rate limited",
+    "4011103": "not entitled",
+    **dict.fromkeys(("1011150", "1010105", "1011105", "1017105", "1017150"), "address not allowed"),
+    **dict.fromkeys(
+        ("1010101", "1010102", "1011102", "1016103", "1017101", "1017103", "1019103"), "wrong key"
+    ),
+    **dict.fromkeys(TROUBLE, "their fault"),
+}
+PRIVACY = {"ENABLED": True, "NOTPRESENT": False, "NOTALLOTED": False}
+HOPELESS = ("unreachable", "rate limited", "their fault")  # the next price would fail in the same way
+
+Price = tuple[Decimal, str]
+
+
+def read(account: Account) -> Listing:
+    """Every domain of the account, up to the announced total, then the renewal price of each suffix."""
+    reading, announced, premium = Reading(), None, set[str]()
+    with account.connect(
+        per_minute=PER_MINUTE,
+        busy=_seconds_to_wait,
+        reasons=REASONS,
+        advice={
+            "wrong key": "switch the API on under Profile > Tools, and copy user names and key from there",
+            "address not allowed": "allow this machine's public IPv4 under Profile > Tools; client_ip is the same",
+        },
+    ) as api:
+        for number in reading.pages():
+            answer = _ask(api, account, "domains.getList", ListType="ALL", Page=number, PageSize=PAGE)
+            announced = count(answer.findtext(".//{*}TotalItems"))
+            page = [dict(domain.attrib) for domain in answer.iterfind(".//{*}Domain")]
+            premium |= {row.get("Name", "").lower() for row in page if flag(row.get("IsPremium"))}
+            if not (reading.add(page, _registration) and page) or reading.count >= (announced or 0):
+                break
+        if announced is None:
+            reading.doubt("the answer announces no total")
+        ordinary = [name for name in reading.names if name not in premium]
+        prices = _prices(api, account, {_suffix(name) for name in ordinary}, reading.note)
+    for name in ordinary:
+        if found := prices.get(_suffix(name)):
+            reading.price(name, *found)
+    return reading.listing(announced=announced)
+
+
+def _ask(api: Api, account: Account, command: str, **more: str | int) -> Element:
+    form: dict[str, str | int] = {
+        "ApiUser": account["api_user"],
+        "ApiKey": account["api_key"],  # in the form: addresses end up in access logs
+        "UserName": account["username"],
+        "ClientIp": account["client_ip"],
+        "Command": f"namecheap.{command}",
+    }
+    answer = api.xml("/xml.response", data=form | more)
+    if answer.tag.rpartition("}")[2] != "ApiResponse":
+        raise api.error("unexpected answer", "XML that is no Namecheap answer")
+    if answer.get("Status", "").upper() != "OK":
+        error = answer.find(".//{*}Error")
+        number, text = ("no number", "") if error is None else (error.get("Number", ""), error.text or "")
+        raise api.coded(number, text)
+    return answer
+
+
+def _registration(row: Row) -> Registration:
+    # IsLocked says that Namecheap holds the name; the transfer lock is not in the list.
+    held, expired = flag(row.get("IsLocked")), flag(row.get("IsExpired"))
+    return registration(
+        row.get("Name"),
+        expires=row.get("Expires"),
+        registered=row.get("Created"),
+        auto_renew=row.get("AutoRenew"),
+        privacy=PRIVACY.get(row.get("WhoisGuard", "").upper()),
+        status="held by Namecheap"
+        if held
+        else "expired"
+        if expired
+        else "active"
+        if expired is False
+        else None,
+    )
+
+
+def _prices(api: Api, account: Account, suffixes: set[str], note: Callable[[str], None]) -> dict[str, Price]:
+    # A price that cannot be read is noted and stays unknown; the list does not suffer from it.
+    prices: dict[str, Price] = {}
+    for suffix in sorted(suffixes):
+        asked = {"ProductType": "DOMAIN", "ActionName": "RENEW", "ProductName": suffix.upper()}
+        try:
+            answer = _ask(api, account, "users.getPricing", **asked)
+        except SourceError as error:
+            note(f"no renewal price for .{suffix}: {error}")
+            if error.reason in HOPELESS:
+                break
+        else:
+            if found := _yearly(answer, suffix):
+                prices[suffix] = found
+    return prices
+
+
+def _yearly(answer: Element, suffix: str) -> Price | None:
+    for category in answer.iterfind(".//{*}ProductCategory"):
+        for product in category.iterfind("{*}Product"):
+            if (category.get("Name", "").lower(), product.get("Name", "").lower()) == ("renew", suffix):
+                for row in product.iterfind("{*}Price[@Duration='1'][@DurationType='YEAR']"):
+                    amount = (
+                        price(row.get("Price"))
+                        or price(row.get("YourPrice"))
+                        or price(row.get("RegularPrice"))
+                    )
+                    if amount:
+                        return amount, row.get("Currency") or "USD"
+    return None
+
+
+def _suffix(name: str) -> str:
+    return name.partition(".")[2]
+
+
+def _seconds_to_wait(reply: Reply) -> float | None:
+    in_trouble = any(f'Number="{number}"' in reply.text[:2000] for number in TROUBLE)
+    return 0.0 if reply.status == 405 or in_trouble else None

@@ -1,0 +1,70 @@
+"""Name.com, core API v1 and the older v4: JSON, numbered pages (docs.name.com)."""
+
+import time
+from contextlib import suppress
+from functools import partial
+
+from app.sources.account import Account, Api, SourceError
+from app.sources.listing import Listing, Registration, count, registration
+from app.sources.reading import Reading, Row
+from core.http import Reply
+
+PAGE = 1000
+PER_MINUTE = 50  # 3000 an hour
+CORE, OLD = "/core/v1/domains", "/v4/domains"
+
+
+def read(account: Account) -> Listing:
+    """Every domain of the account, from the core API or, where that is not there, from v4."""
+    with account.connect(
+        per_minute=PER_MINUTE,
+        auth=(account["username"], account["token"]),
+        busy=_seconds_to_wait,
+        reasons={403: "address not allowed"},
+        advice={
+            "wrong key": "make a token in the account's API settings, and enter the user name beside it",
+            "address not allowed": "add this machine's public address to the list in the account's API settings",
+        },
+    ) as api:
+        try:
+            return _pages(api, CORE)
+        except SourceError as error:
+            if error.status != 404:
+                raise
+            return _pages(api, OLD)
+
+
+def _pages(api: Api, path: str) -> Listing:
+    reading, page, announced = Reading(), 1, None
+    for _ in reading.pages():
+        answer = api.table(api.json(path, params={"perPage": PAGE, "page": page}))
+        announced = count(answer.get("totalCount"))
+        # v4 announces no total and leaves out what is false.
+        absent = False if announced is None else None
+        news = reading.add(api.rows(answer.get("domains")), partial(_registration, absent=absent))
+        following = count(answer.get("nextPage"))
+        if not (news and following) or reading.repeats("a page number", following):
+            break
+        page = following
+    return reading.listing(announced=announced)
+
+
+def _registration(row: Row, absent: bool | None) -> Registration:
+    return registration(
+        row.get("domainName"),
+        expires=row.get("expireDate"),
+        registered=row.get("createDate"),
+        auto_renew=row.get("autorenewEnabled", absent),
+        locked=row.get("locked", absent),
+        privacy=row.get("privacyEnabled"),
+        nameservers=row.get("nameservers"),
+        renewal_price=row.get("renewalPrice"),
+        currency="USD",
+    )
+
+
+def _seconds_to_wait(reply: Reply) -> float | None:
+    with suppress(ValueError):
+        reset = float(reply.headers.get("x-ratelimit-reset", ""))
+        return max(0.0, reset - time.time()) if reply.status == 429 else None
+    return None

@@ -1,0 +1,157 @@
+"""The command line: what each command is called, takes and says."""
+
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from pyops_cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandError, Interrupted
+
+app = typer.Typer(
+    help="Make an internal tool from the PyOps template, and run it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def run() -> None:
+    """The `pyops` script: a CommandError becomes one line and an exit code."""
+    try:
+        app(prog_name="pyops")
+    except CommandError as error:
+        print(f"pyops: {error}", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED if isinstance(error, Interrupted) else EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"pyops {version('pyops-kit')}")
+        except PackageNotFoundError:
+            typer.echo("pyops (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Make an internal tool from the PyOps template, and run it."""
+
+
+@app.command()
+def new(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The folder to make; its name is the project's.")
+    ],
+    example: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Begin with a finished example.")
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="The template's repository: an address or a folder. Also PYOPS_TEMPLATE."
+        ),
+    ] = None,
+    ref: Annotated[
+        str | None, typer.Option(metavar="REF", help="The template's tag, branch or commit.")
+    ] = None,
+    defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing.")] = False,
+    data: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Answer a question; may be repeated.")
+    ] = None,
+    no_git: Annotated[bool, typer.Option("--no-git", help="Make no repository and no first commit.")] = False,
+) -> None:
+    """Make a new project."""
+    from pyops_cli import creation, git, source
+
+    answers = _answers(data or [])
+    git.prepare()
+    _end_cleanly_when_terminated()
+    folder = Path(os.path.abspath(name))  # noqa: PTH100 - not resolve(): a link in the way must be seen
+    creation.check_folder(folder, named=answers.get("project_name"))
+    order = creation.Order(
+        folder=folder,
+        source=source.choose(template, ref=ref),
+        example=example,
+        data=answers,
+        defaults=defaults,
+        git=not no_git,
+    )
+    created = creation.create(order)
+    for note in creation.notes(order, created):
+        print(f"pyops: {note}", file=sys.stderr)
+    _tell_what_next(folder, name)
+
+
+@app.command(context_settings=PASS_ON)
+def dev(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
+) -> None:
+    """Install what is needed, migrate, and serve with reload."""
+    chosen = [f"--host={host}"] if host else []
+    chosen += [f"--port={port}"] if port is not None else []
+    _run_in_project("-m", "core", "dev", *chosen, *context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def test(context: typer.Context) -> None:
+    """Run the project's tests; what follows goes to pytest."""
+    _run_in_project("-m", "pytest", *context.args)
+
+
+@app.command(name="run", context_settings=PASS_ON)
+def run_core(context: typer.Context) -> None:
+    """Run `python -m core ARGS` in the project: pyops run -- jobs list."""
+    _run_in_project("-m", "core", *context.args)
+
+
+def _run_in_project(*arguments: str) -> None:
+    from pyops_cli import project
+
+    root = project.find_root(Path.cwd())
+    project.install(root)
+    os.chdir(root)
+    project.run(root, arguments)
+
+
+def _answers(data: list[str]) -> dict[str, str]:
+    answers = {}
+    for item in data:
+        key, equals, value = item.partition("=")
+        if not (key and equals):
+            raise typer.BadParameter(f"{item!r} is not of the form key=value", param_hint="--data")
+        answers[key] = value
+    return answers
+
+
+def _end_cleanly_when_terminated() -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def _tell_what_next(folder: Path, name: str) -> None:
+    typer.echo(f"{folder.name} is ready. Next:")
+    if folder != Path.cwd():
+        typer.echo(f"  cd {shlex.quote(name)}")
+    typer.echo("  pyops dev")
