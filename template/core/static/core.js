@@ -59,13 +59,15 @@ function ago(moment) {
   return unit === "second" ? (seconds > 0 ? "in a moment" : "just now") : distance.format(Math.round(seconds / size), unit);
 }
 
+const readable = (moment) => moment.toISOString().slice(0, 19).replace("T", " ");
+
 function showTimes(root) {
   for (const time of root.querySelectorAll("time[data-time]")) {
     const iso = time.dateTime;
     const moment = new Date(/[zZ]|[+-]\d\d:?\d\d$/.test(iso) ? iso : `${iso}Z`);
     if (isNaN(moment)) continue;
-    const local = moment.toLocaleString("sv-SE", { timeZoneName: "short" });
-    time.title = `${local} · ${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+    const local = readable(new Date(moment - moment.getTimezoneOffset() * 60000));
+    time.title = `${local} here · ${readable(moment)} UTC`;
     if (time.dataset.time === "ago") time.textContent = ago(moment);
     if (time.dataset.time === "moment") time.textContent = local.slice(0, 16);
   }
@@ -112,11 +114,11 @@ document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
   const main = element(tasks.find((task) => task.type === "main")?.target);
   const active = document.activeElement;
   if (!main?.contains(active)) return holds.set(ctx, { scrolls: scrollsOf(main) });
-  const copy = active.id && tasks[0].fragment.getElementById?.(active.id);
-  const stale = copy && active.type === "search" && copy.value !== active.value;
-  if (stale) copy.value = active.value;
+  const copy = active.type === "search" && active.id && tasks[0].fragment.getElementById?.(active.id);
+  const asked = new URL(ctx.request.action, location.href).searchParams.get(active.name) ?? "";
+  if (copy) copy.value = active.value;
   const deed = active.id ? "" : active.closest("form[action]")?.getAttribute("action");
-  holds.set(ctx, { scrolls: scrollsOf(main), typed: stale && active.id, deed });
+  holds.set(ctx, { scrolls: scrollsOf(main), typed: copy && asked !== active.value && active.id, deed });
 });
 
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
