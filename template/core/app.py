@@ -68,7 +68,7 @@ class App:
         for feature in [*self.features, *self.builtins]:
             self._mount(feature)
         self.jobs = self._collect_jobs()
-        for kind in (Refused, HTTPException, RequestValidationError):
+        for kind in (Refused, HTTPException, RequestValidationError, Exception):
             self.api.add_exception_handler(kind, _as_handler(self.refuse))
         self.gate = Gate(self.api, is_public=self.is_public, runtime=self._running, refuse=self.refuse)
 

@@ -141,10 +141,11 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
             f"{marks.where(function)}: {function.__name__} is async and takes DB, which would hold up everybody "
             "while the database works; write it as a plain def."
         )
+    own = next((p.name for p in parameters if p.annotation is Request), None)
     asked = inspect.Parameter("core_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
 
     async def answer(**values: Any) -> Response:
-        request: Request = values.pop("core_request")
+        request: Request = values[own] if own else values.pop("core_request")
         _check_access(request, mark)
         here = serving(request)
         if inspect.iscoroutinefunction(function):
@@ -153,7 +154,7 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
         limiter = None if isinstance(mark, PageMark) else here.writers
         return await to_thread.run_sync(partial(_run, request, function, values, owner), limiter=limiter)
 
-    answer.__signature__ = signature.replace(parameters=[*parameters, asked], return_annotation=Response)  # type: ignore[attr-defined]
+    answer.__signature__ = signature.replace(parameters=parameters if own else [*parameters, asked], return_annotation=Response)  # type: ignore[attr-defined]
     answer.__name__, answer.__doc__ = function.__name__, function.__doc__
     return answer
 

@@ -1,12 +1,14 @@
 """Two migration histories over one metadata: core's, beside this file, and the app's, in `migrations/`."""
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from alembic.autogenerate import compare_metadata
 from alembic.autogenerate.api import RevisionContext
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
@@ -103,12 +105,9 @@ def new_revision(database: Database, history: History, message: str) -> Path | N
     }  # fmt: skip
     context = RevisionContext(Config(), script, options)
 
-    def collect(revision: Any, migration: Any) -> list[Any]:
-        context.run_autogenerate(revision, migration)
-        return []
-
-    with database.reader.connect() as connection:
-        _with_alembic(connection, history, script, collect)
+    with database.reader.connect() as connection, _alembic(connection, history, script) as environment:
+        migration = environment.get_context()
+        context.run_autogenerate(migration.get_current_heads(), migration)
     operations = context.generated_revisions[-1].upgrade_ops
     if operations is None or operations.is_empty():
         return None
@@ -118,20 +117,15 @@ def new_revision(database: Database, history: History, message: str) -> Path | N
 
 def differences(connection: Connection, history: History) -> list[Any]:
     """What autogenerate would still change for this history; empty when models and tables agree."""
-    from alembic.autogenerate import compare_metadata
-
-    found: list[Any] = []
-
-    def compare(_revision: Any, migration: Any) -> list[Any]:
-        found.extend(compare_metadata(migration, SQLModel.metadata))
-        return []
-
-    _with_alembic(connection, history, history.script(), compare)
-    return found
+    with _alembic(connection, history, history.script()) as environment:
+        return list(compare_metadata(environment.get_context(), SQLModel.metadata))
 
 
-def _with_alembic(connection: Connection, history: History, script: ScriptDirectory, step: Callable[[Any, Any], list[Any]]) -> None:
-    """Run alembic's machinery for one history on our connection, without an env.py or alembic.ini."""
+@contextmanager
+def _alembic(
+    connection: Connection, history: History, script: ScriptDirectory, step: Callable[[Any, Any], list[Any]] | None = None
+) -> Iterator[EnvironmentContext]:
+    """Alembic's machinery for one history on our connection, without an env.py or alembic.ini."""
 
     def include(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
         return kind != "table" or (history.owns(name or "") and not _is_shadow(connection, name or ""))
@@ -146,12 +140,13 @@ def _with_alembic(connection: Connection, history: History, script: ScriptDirect
             transactional_ddl=False,  # the transaction is ours
             user_module_prefix="sqlmodel.",
         )
-        environment.run_migrations()
+        yield environment
 
 
 def _upgrade_one(connection: Connection, history: History) -> None:
     script = history.script()
-    _with_alembic(connection, history, script, lambda revision, _: script._upgrade_revs("head", revision))
+    with _alembic(connection, history, script, lambda revision, _: script._upgrade_revs("head", revision)) as environment:
+        environment.run_migrations()
 
 
 def _current_of(database: Database, history: History) -> str | None:

@@ -1,0 +1,7 @@
+"""Services: which of ours answer, and how fast. A feature to read, change, or delete."""
+
+from core import Feature
+
+from . import jobs, pages
+
+feature = Feature(pages, jobs)
