@@ -1,0 +1,1 @@
+"""Core: what every tool made with PyOps stands on."""
