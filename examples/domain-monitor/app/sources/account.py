@@ -75,8 +75,8 @@ class Account:
         reasons: Reasons | None = None,
         advice: Advice | None = None,
     ) -> "Api":
-        """Prepare the connection; `reasons` reads the registrar's codes and statuses, `advice` is in its terms."""
-        stand_in = urlsplit(self.base_url).hostname in LOOPBACK  # the registrar's limit is not this machine's
+        """Prepare the connection; `reasons` explains codes and statuses, `advice` is in the registrar's terms."""
+        stand_in = urlsplit(self.base_url).hostname in LOOPBACK  # has none of the registrar's limits
         client = Client(
             self.base_url,
             headers=headers or {},

@@ -2,13 +2,17 @@
 
 from contextlib import suppress
 
-from app.sources.account import Account
+from app.sources.account import Account, Advice
 from app.sources.listing import Listing, Registration, registration
 from app.sources.reading import Reading, Row
 from core.http import HttpError, Reply
 
 PAGE = 1000  # the most it gives; a shorter page is the last one
 PER_MINUTE = 60
+ADVICE: Advice = {
+    "wrong key": "make a production key at developer.godaddy.com/keys, and enter both its key and its secret",
+    "not entitled": "the key is right, but its account needs more domains or a paid plan to use the API",
+}
 
 
 def read(account: Account) -> Listing:
@@ -20,10 +24,7 @@ def read(account: Account) -> Listing:
         headers={"Authorization": f"sso-key {account['key']}:{account['secret']}"},
         busy=_seconds_to_wait,
         reasons={"ACCESS_DENIED": "not entitled"},
-        advice={
-            "wrong key": "make a production key at developer.godaddy.com/keys, and enter its key and secret",
-            "not entitled": "the key is right, but its account needs more domains or a paid plan for the API",
-        },
+        advice=ADVICE,
     ) as api:
         for _ in reading.pages():
             page = api.rows(api.json("/v1/domains", params={**asked, "marker": marker} if marker else asked))

@@ -42,7 +42,7 @@ class Kind:
     ) -> Account:
         """Check what was entered; a SourceError names what is missing, unknown or unusable, never its value.
 
-        `base_url` puts another server in the registrar's place: its scheme, host and port; a path is not used.
+        `base_url` puts another server in the registrar's place: scheme, host and port; a path is not used.
         """
         known = {field.name for field in self.fields}
         cleaned = {name: value.strip() for name, value in credentials.items()}

@@ -100,8 +100,8 @@ class Registration:
     def as_json(self) -> dict[str, Any]:
         """The registration as JSON takes it.
 
-        Times are ISO 8601 in UTC with a Z, days without a time stay bare dates. The price is a number with the
-        registrar's own digits: a float gives up to 15 of them back unchanged.
+        Times are ISO 8601 in UTC with a Z, days without a time stay bare dates. The price is a number in the
+        registrar's own digits, of which a float gives up to 15 back unchanged.
         """
         return {
             "name": self.name,
@@ -130,7 +130,7 @@ def registration(
     renewal_price: object = None,
     currency: str | None = None,
 ) -> Registration:
-    """A registration from values as registrars send them; ValueError when the name or a date is unreadable."""
+    """A registration from values as registrars send them; ValueError when name or dates are unreadable."""
     amount = price(renewal_price)
     return Registration(
         name=domain_name(name),

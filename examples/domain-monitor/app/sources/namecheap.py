@@ -4,22 +4,26 @@ from collections.abc import Callable
 from decimal import Decimal
 from xml.etree.ElementTree import Element
 
-from app.sources.account import Account, Api, Reasons, SourceError
+from app.sources.account import Account, Advice, Api, Reasons, SourceError
 from app.sources.listing import Listing, Registration, count, flag, price, registration
 from app.sources.reading import Reading, Row
 from core.http import Reply
 
 PAGE = 100  # the most it gives
 PER_MINUTE = 20
+ADDRESS = ("1011150", "1010105", "1011105", "1017105", "1017150")
+CREDENTIALS = ("1010101", "1010102", "1011102", "1016103", "1017101", "1017103", "1019103")
 TROUBLE = ("1050900", "3050900", "5019169", "5050169", "5050900")  # theirs, and worth another attempt
 REASONS: Reasons = {
     405: "rate limited",
     "4011103": "not entitled",
-    **dict.fromkeys(("1011150", "1010105", "1011105", "1017105", "1017150"), "address not allowed"),
-    **dict.fromkeys(
-        ("1010101", "1010102", "1011102", "1016103", "1017101", "1017103", "1019103"), "wrong key"
-    ),
+    **dict.fromkeys(ADDRESS, "address not allowed"),
+    **dict.fromkeys(CREDENTIALS, "wrong key"),
     **dict.fromkeys(TROUBLE, "their fault"),
+}
+ADVICE: Advice = {
+    "wrong key": "switch API access on under Profile > Tools, and copy the user name and the key from there",
+    "address not allowed": "allow this machine's public IPv4 under Profile > Tools, and enter it as client_ip",
 }
 PRIVACY = {"ENABLED": True, "NOTPRESENT": False, "NOTALLOTED": False}
 HOPELESS = ("unreachable", "rate limited", "their fault")  # the next price would fail in the same way
@@ -34,10 +38,7 @@ def read(account: Account) -> Listing:
         per_minute=PER_MINUTE,
         busy=_seconds_to_wait,
         reasons=REASONS,
-        advice={
-            "wrong key": "switch the API on under Profile > Tools, and copy user names and key from there",
-            "address not allowed": "allow this machine's public IPv4 under Profile > Tools; client_ip is the same",
-        },
+        advice=ADVICE,
     ) as api:
         for number in reading.pages():
             answer = _ask(api, account, "domains.getList", ListType="ALL", Page=number, PageSize=PAGE)
@@ -75,22 +76,20 @@ def _ask(api: Api, account: Account, command: str, **more: str | int) -> Element
 
 
 def _registration(row: Row) -> Registration:
-    # IsLocked says that Namecheap holds the name; the transfer lock is not in the list.
-    held, expired = flag(row.get("IsLocked")), flag(row.get("IsExpired"))
     return registration(
         row.get("Name"),
         expires=row.get("Expires"),
         registered=row.get("Created"),
         auto_renew=row.get("AutoRenew"),
         privacy=PRIVACY.get(row.get("WhoisGuard", "").upper()),
-        status="held by Namecheap"
-        if held
-        else "expired"
-        if expired
-        else "active"
-        if expired is False
-        else None,
+        status=_status(row),
     )
+
+
+def _status(row: Row) -> str | None:
+    if flag(row.get("IsLocked")):
+        return "held by Namecheap"  # not the transfer lock, which the list does not show
+    return {True: "expired", False: "active", None: None}[flag(row.get("IsExpired"))]
 
 
 def _prices(api: Api, account: Account, suffixes: set[str], note: Callable[[str], None]) -> dict[str, Price]:
@@ -111,17 +110,18 @@ def _prices(api: Api, account: Account, suffixes: set[str], note: Callable[[str]
 
 
 def _yearly(answer: Element, suffix: str) -> Price | None:
-    for category in answer.iterfind(".//{*}ProductCategory"):
-        for product in category.iterfind("{*}Product"):
-            if (category.get("Name", "").lower(), product.get("Name", "").lower()) == ("renew", suffix):
-                for row in product.iterfind("{*}Price[@Duration='1'][@DurationType='YEAR']"):
-                    amount = (
-                        price(row.get("Price"))
-                        or price(row.get("YourPrice"))
-                        or price(row.get("RegularPrice"))
-                    )
-                    if amount:
-                        return amount, row.get("Currency") or "USD"
+    rows = (
+        row
+        for category in answer.iterfind(".//{*}ProductCategory")
+        if category.get("Name", "").lower() == "renew"
+        for product in category.iterfind("{*}Product")
+        if product.get("Name", "").lower() == suffix
+        for row in product.iterfind("{*}Price[@Duration='1'][@DurationType='YEAR']")
+    )
+    for row in rows:
+        for amount in (price(row.get(name)) for name in ("Price", "YourPrice", "RegularPrice")):
+            if amount:
+                return amount, row.get("Currency") or "USD"
     return None
 
 

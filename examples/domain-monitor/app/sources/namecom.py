@@ -4,13 +4,17 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from app.sources.account import Account, Api, SourceError
+from app.sources.account import Account, Advice, Api, SourceError
 from app.sources.listing import Listing, Registration, count, registration
 from app.sources.reading import Reading, Row
 from core.http import Reply
 
 PAGE = 1000
 PER_MINUTE = 50  # 3000 an hour
+ADVICE: Advice = {
+    "wrong key": "make a token in the account's API settings, and enter the user name shown beside it",
+    "address not allowed": "add this machine's public address to the list in the account's API settings",
+}
 CORE, OLD = "/core/v1/domains", "/v4/domains"
 
 
@@ -21,10 +25,7 @@ def read(account: Account) -> Listing:
         auth=(account["username"], account["token"]),
         busy=_seconds_to_wait,
         reasons={403: "address not allowed"},
-        advice={
-            "wrong key": "make a token in the account's API settings, and enter the user name beside it",
-            "address not allowed": "add this machine's public address to the list in the account's API settings",
-        },
+        advice=ADVICE,
     ) as api:
         try:
             return _pages(api, CORE)
@@ -43,6 +44,8 @@ def _pages(api: Api, path: str) -> Listing:
         absent = False if announced is None else None
         news = reading.add(api.rows(answer.get("domains")), partial(_registration, absent=absent))
         following = count(answer.get("nextPage"))
+        if not following and (count(answer.get("lastPage")) or 0) > page:
+            reading.doubt("a last page was announced that no page leads to")
         if not (news and following) or reading.repeats("a page number", following):
             break
         page = following
