@@ -27,9 +27,7 @@ class Checkout:
         except FileNotFoundError as error:
             raise CommandError(f"{self.root} is no template: it has no copier.yml.") from error
         except (UnicodeDecodeError, yaml.YAMLError) as error:
-            raise CommandError(
-                f"The template is broken: copier.yml is no YAML: {_one_line(error)}"
-            ) from error
+            raise CommandError(f"The template is broken: copier.yml is no YAML: {_one_line(error)}") from error
         return [name for name in config or {} if not name.startswith("_")]
 
     def examples(self) -> list[str]:

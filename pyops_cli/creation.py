@@ -93,9 +93,7 @@ def check_folder(folder: Path, *, named: str | None = None) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise CommandError(f"{folder} is in the way: it is no folder. Choose another name, or move it.")
     if folder.is_dir() and any(folder.iterdir()):
-        raise CommandError(
-            f"{folder} exists and is not empty. Choose another name, or move it out of the way."
-        )
+        raise CommandError(f"{folder} exists and is not empty. Choose another name, or move it out of the way.")
     if not folder.parent.is_dir():
         raise CommandError(f"There is no folder {folder.parent} to make {folder.name} in: make it first.")
 
@@ -131,9 +129,7 @@ def _check_data(data: dict[str, str], checkout: Checkout) -> None:
     questions = checkout.questions()
     for key in data:
         if key not in questions:
-            raise CommandError(
-                f"--data {key}: the template asks no such question; it asks {', '.join(questions)}."
-            )
+            raise CommandError(f"--data {key}: the template asks no such question; it asks {', '.join(questions)}.")
 
 
 def _example(name: str | None, checkout: Checkout) -> Path | None:
@@ -154,9 +150,7 @@ def _take(example: Path, checkout: Checkout, *, into: Path) -> None:
             checkout.copy(example / name, into=into / name)
     pyproject = into / "pyproject.toml"
     text = pyproject.read_text(encoding="utf-8")
-    dependencies = tomllib.loads((example / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "dependencies"
-    ]
+    dependencies = tomllib.loads((example / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     if dependencies:
         lines = "".join(f'    "{dependency}",\n' for dependency in dependencies)
         text = text.replace(NO_DEPENDENCIES, f"\ndependencies = [\n{lines}]\n", 1)

@@ -40,9 +40,7 @@ def prepare() -> None:
     os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")
 
 
-def git(
-    *arguments: str, cwd: Path, timeout_s: float | None = None, env: Mapping[str, str] | None = None
-) -> str:
+def git(*arguments: str, cwd: Path, timeout_s: float | None = None, env: Mapping[str, str] | None = None) -> str:
     """The standard output of `git ARGUMENTS`; raises GitError with git's reason."""
     with TemporaryFile() as out, TemporaryFile() as err:  # not pipes: a killed git's children keep those open
         try:

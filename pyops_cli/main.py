@@ -57,21 +57,13 @@ def options(
 
 @app.command()
 def new(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The folder to make; its name is the project's.")
-    ],
-    example: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Begin with a finished example.")
-    ] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The folder to make; its name is the project's.")],
+    example: Annotated[str | None, typer.Option(metavar="NAME", help="Begin with a finished example.")] = None,
     template: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL", help="The template's repository: an address or a folder. Also PYOPS_TEMPLATE."
-        ),
+        typer.Option(metavar="URL", help="The template's repository: an address or a folder. Also PYOPS_TEMPLATE."),
     ] = None,
-    ref: Annotated[
-        str | None, typer.Option(metavar="REF", help="The template's tag, branch or commit.")
-    ] = None,
+    ref: Annotated[str | None, typer.Option(metavar="REF", help="The template's tag, branch or commit.")] = None,
     defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing.")] = False,
     data: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Answer a question; may be repeated.")

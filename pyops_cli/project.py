@@ -51,9 +51,7 @@ def install(root: Path) -> None:
         return
     print(f"Installing what {root.name} needs; the first time takes a moment.", file=sys.stderr, flush=True)
     if _sync(root, quiet=False).returncode != 0:
-        raise CommandError(
-            "uv could not install it (its reason is above): put that right and run this again."
-        )
+        raise CommandError("uv could not install it (its reason is above): put that right and run this again.")
     marker.touch()
 
 

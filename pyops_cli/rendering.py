@@ -80,6 +80,4 @@ def _template_file(error: Exception) -> str:
 def _record_commit(folder: Path, *, commit: str) -> None:
     """Start later updates from the last real commit: Copier recorded the passing one it made of the draft."""
     file = folder / ANSWERS_FILE
-    file.write_text(
-        RECORDED_COMMIT.sub(f"_commit: {commit}", file.read_text(encoding="utf-8")), encoding="utf-8"
-    )
+    file.write_text(RECORDED_COMMIT.sub(f"_commit: {commit}", file.read_text(encoding="utf-8")), encoding="utf-8")

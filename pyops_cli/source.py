@@ -20,9 +20,7 @@ REMOTE_TIMEOUT_S = 30.0
 
 REMOTE = re.compile(r"^(?:[a-z][a-z0-9+.-]*://|gh:|gl:|[\w.-]+@[\w.-]+:)", re.IGNORECASE)
 # What Copier takes for a git address without being told; others get its prefix "git+".
-KNOWN_TO_COPIER = re.compile(
-    r"^(?:git\+|git@|git://|gh:|gl:|https://github\.com/|https://gitlab\.com/)|\.git$"
-)
+KNOWN_TO_COPIER = re.compile(r"^(?:git\+|git@|git://|gh:|gl:|https://github\.com/|https://gitlab\.com/)|\.git$")
 COMMIT = re.compile(r"^[0-9a-f]{7,64}$")
 HOW_TO_CHOOSE = f"name another with --template or the variable {VARIABLE}"
 
@@ -87,9 +85,7 @@ def _configured() -> str | None:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CommandError(f"{file} cannot be read: {error}") from error
     if value is not None and not isinstance(value, str):
-        raise CommandError(
-            f'{file}: template is {value!r}; write it like template = "https://host/repository.git"'
-        )
+        raise CommandError(f'{file}: template is {value!r}; write it like template = "https://host/repository.git"')
     return value
 
 
@@ -141,9 +137,7 @@ def _check_folder(folder: Path) -> None:
     except GitError as error:
         raise CommandError(f"{folder} cannot be a template, git says: {error}; {HOW_TO_CHOOSE}.") from error
     if top != folder:
-        raise CommandError(
-            f"{folder} is inside the repository {top}: a template is a repository's root folder."
-        )
+        raise CommandError(f"{folder} is inside the repository {top}: a template is a repository's root folder.")
 
 
 def _tags(source: Source) -> list[str]:
@@ -157,9 +151,7 @@ def _tags(source: Source) -> list[str]:
     branches = [name.removeprefix("refs/heads/") for name in names if name.startswith("refs/heads/")]
     known = {HEAD, *names, *tags, *branches}
     if source.ref not in known and not COMMIT.match(source.ref):
-        raise CommandError(
-            f"The template {source.url} has no revision {source.ref!r}; {_some(tags or branches)}."
-        )
+        raise CommandError(f"The template {source.url} has no revision {source.ref!r}; {_some(tags or branches)}.")
     return tags
 
 

@@ -37,7 +37,14 @@ from .settings import PROJECT, Settings
 from .ui import CORE, STATIC_URL, Assets, Templates, is_htmx, wants_html
 
 WRITERS = 20
-_TITLES = {401: "Sign in first", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not now", 503: "Busy"}
+_TITLES = {
+    401: "Sign in first",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not allowed",
+    409: "Not now",
+    503: "Busy",
+}
 logger = log.get("core.app")
 
 
@@ -130,7 +137,12 @@ class App:
         self.runtime = runtime
         self.api.title = runtime.settings.tool_name
         self.api.state.serving = Serving(
-            runtime.settings, runtime.database, self.templates, CapacityLimiter(WRITERS), self.context, runtime
+            runtime.settings,
+            runtime.database,
+            self.templates,
+            CapacityLimiter(WRITERS),
+            self.context,
+            runtime,
         )
 
     async def look(self, runtime: Runtime, path: str, identity: Identity) -> tuple[int, str]:
@@ -194,7 +206,7 @@ class App:
             return RedirectResponse(first, 303)
 
     def _mount(self, feature: Feature) -> None:
-        for function, mark in [*feature.pages, *feature.actions]:
+        for function, mark in feature.surface:
             method = "GET" if isinstance(mark, marks.PageMark) else "POST"
             self._refuse_twice(function, mark.path, method)
             if mark.public:
@@ -213,8 +225,10 @@ class App:
 
     def _refuse_twice(self, function: Callable[..., Any], path: str, method: str) -> None:
         for route in self.api.routes:
-            if isinstance(route, APIRoute) and route.path == path and method in route.methods:
-                raise DeclarationError(f"{marks.where(function)}: {method} {path} is taken by {route.name}; choose another path.")
+            if isinstance(route, APIRoute) and route.path == path and method in (route.methods or ()):
+                raise DeclarationError(
+                    f"{marks.where(function)}: {method} {path} is taken by {route.name}; choose another path."
+                )
 
     def _collect_jobs(self) -> dict[str, tuple[Callable[..., Any], JobMark]]:
         found: dict[str, tuple[Callable[..., Any], JobMark]] = {}
@@ -243,8 +257,14 @@ class App:
     def _menu(self, features: list[Feature], request: Request) -> list[dict[str, Any]]:
         identity, path = request.scope["state"]["identity"], request.url.path
         shown = [m for feature in features for _, m in feature.pages if m.nav and identity.can(m.role)]
-        inside = max((m.path for m in shown if path == m.path or path.startswith(m.path.rstrip("/") + "/")), key=len, default="")
-        return [{"label": m.nav, "href": m.path, "icon": m.icon, "active": m.path == inside, "badge": ""} for m in shown]
+        inside = max(
+            (m.path for m in shown if path == m.path or path.startswith(m.path.rstrip("/") + "/")),
+            key=len,
+            default="",
+        )
+        return [
+            {"label": m.nav, "href": m.path, "icon": m.icon, "active": m.path == inside, "badge": ""} for m in shown
+        ]
 
     def refuse(self, request: Request, error: Exception) -> Response:
         """The answer to a request that failed: a page for people, a fragment for htmx, a problem for programs."""
@@ -254,7 +274,13 @@ class App:
         if not wants_html(request) or self.runtime is None:
             problem = {"title": title, "status": status, "detail": text, "request_id": request_id}
             return JSONResponse(problem, status, headers, "application/problem+json")
-        view = View("core/error.html", status=status, title=title, subtitle="", problem={"status": status, "title": title, "text": text, "hint": ""})
+        view = View(
+            "core/error.html",
+            status=status,
+            title=title,
+            subtitle="",
+            problem={"status": status, "title": title, "text": text, "hint": ""},
+        )
         if is_htmx(request):  # into the place for messages, so that a form keeps what was typed
             view.template = "core/error_fragment.html"
         request.scope["app"] = self.api

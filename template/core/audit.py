@@ -40,5 +40,8 @@ def _record(session: Session) -> None:
         "at": at, "actor": actor.name, "actor_kind": actor.kind, "did": actor.did,
         "request_id": actor.request_id, "address": actor.address,
     }  # fmt: skip
-    rows = [{**shared, "op": c.op, "table": c.table, "key": c.key, "before": c.before, "after": c.after} for c in session.changes]
+    rows = [
+        {**shared, "op": c.op, "table": c.table, "key": c.key, "before": c.before, "after": c.after}
+        for c in session.changes
+    ]
     session.connection().execute(insert(AuditEntry), rows)

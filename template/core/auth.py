@@ -6,7 +6,7 @@ from functools import cache
 
 from pwdlib import PasswordHash
 from sqlalchemy import delete, select, update
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from .crypto import fingerprint, new_token
 from .db import Session
@@ -100,12 +100,12 @@ def add_user(db: Session, name: str, role: str) -> User:
 
 def find_user(db: Session, name: str) -> User | None:
     """The user of a name."""
-    return db.execute(select(User).where(User.name == name)).scalar()  # type: ignore[arg-type]
+    return db.execute(select(User).where(col(User.name) == name)).scalar()
 
 
 def make_link(db: Session, user: User) -> str:
     """A new sign-in link for a user, as a path; it works once, for 24 hours."""
-    db.bulk(delete(SignInLink).where(SignInLink.expires_at < now()), why="expired")  # type: ignore[arg-type]
+    db.bulk(delete(SignInLink).where(col(SignInLink.expires_at) < now()), why="expired")
     secret = new_token()
     db.add(SignInLink(fingerprint=fingerprint(secret), user_id=user.id or 0, expires_at=now() + LINK_LIFETIME))
     return f"/-/sign-in/{secret}"
@@ -121,7 +121,9 @@ def link_user(db: Session, secret: str) -> User | None:
 def use_link(db: Session, secret: str) -> User | None:
     """Take a link: the user, once."""
     user = link_user(db, secret)
-    if user is None or not db.bulk(delete(SignInLink).where(SignInLink.fingerprint == fingerprint(secret)), why="used"):  # type: ignore[arg-type]
+    if user is None or not db.bulk(
+        delete(SignInLink).where(col(SignInLink.fingerprint) == fingerprint(secret)), why="used"
+    ):
         return None
     return user
 
@@ -135,8 +137,8 @@ def change_role(user: User, role: str) -> None:
 def disable(db: Session, user: User) -> None:
     """Keep a user from signing in, and end their sessions and links."""
     user.is_active = False
-    db.bulk(delete(SignedIn).where(SignedIn.user_id == user.id), why="disabled")  # type: ignore[arg-type]
-    db.bulk(delete(SignInLink).where(SignInLink.user_id == user.id), why="disabled")  # type: ignore[arg-type]
+    db.bulk(delete(SignedIn).where(col(SignedIn.user_id) == user.id), why="disabled")
+    db.bulk(delete(SignInLink).where(col(SignInLink.user_id) == user.id), why="disabled")
 
 
 def set_password(user: User, password: str) -> None:
@@ -157,7 +159,7 @@ def check_password(db: Session, name: str, password: str) -> User | None:
 
 def sign_in(db: Session, user: User, *, days: int, address: str, agent: str) -> str:
     """Open a session; returns the secret for its cookie."""
-    db.bulk(delete(SignedIn).where(SignedIn.expires_at < now()), why="expired")  # type: ignore[arg-type]
+    db.bulk(delete(SignedIn).where(col(SignedIn.expires_at) < now()), why="expired")
     secret, at = new_token(), now()
     db.add(
         SignedIn(
@@ -170,15 +172,15 @@ def sign_in(db: Session, user: User, *, days: int, address: str, agent: str) -> 
 
 def sign_out(db: Session, secret: str) -> None:
     """End the session of a cookie."""
-    db.bulk(delete(SignedIn).where(SignedIn.fingerprint == fingerprint(secret)), why="signed out")  # type: ignore[arg-type]
+    db.bulk(delete(SignedIn).where(col(SignedIn.fingerprint) == fingerprint(secret)), why="signed out")
 
 
 def session_identity(db: Session, secret: str) -> tuple[Identity, bool] | None:
     """Who a session cookie belongs to, and whether its `seen_at` should be moved."""
     row = db.execute(
-        select(User.id, User.name, User.role, SignedIn.seen_at)  # type: ignore[call-overload]
-        .join(SignedIn, SignedIn.user_id == User.id)
-        .where(SignedIn.fingerprint == fingerprint(secret), SignedIn.expires_at > now(), User.is_active)
+        select(col(User.id), col(User.name), col(User.role), col(SignedIn.seen_at))
+        .join(SignedIn, col(SignedIn.user_id) == col(User.id))
+        .where(col(SignedIn.fingerprint) == fingerprint(secret), col(SignedIn.expires_at) > now(), col(User.is_active))
     ).first()
     return (Identity(row.name, row.role, "user", row.id), now() - row.seen_at > SEEN_EVERY) if row else None
 
@@ -186,7 +188,7 @@ def session_identity(db: Session, secret: str) -> tuple[Identity, bool] | None:
 def touch(db: Session, secret: str, *, days: int) -> None:
     """Note that a session was used, and let it last from now on."""
     at = now()
-    seen = update(SignedIn).where(SignedIn.fingerprint == fingerprint(secret))  # type: ignore[arg-type]
+    seen = update(SignedIn).where(col(SignedIn.fingerprint) == fingerprint(secret))
     db.bulk(seen.values(seen_at=at, expires_at=at + timedelta(days=days)), why="seen")
 
 
@@ -201,16 +203,16 @@ def make_token(db: Session, name: str, role: str, *, days: int | None = None) ->
 
 def token_identity(db: Session, secret: str) -> Identity | None:
     """Who a bearer token stands for."""
-    token = db.execute(select(Token).where(Token.fingerprint == fingerprint(secret))).scalar()  # type: ignore[arg-type]
+    token = db.execute(select(Token).where(col(Token.fingerprint) == fingerprint(secret))).scalar()
     if token is None or (token.expires_at and token.expires_at < now()):
         return None
-    return Identity(token.name, token.role, "token", token.id)  # type: ignore[arg-type]
+    return Identity(token.name, token.role, "token", token.id)
 
 
 def nobody_signed_in_yet(db: Session) -> bool:
     """Whether no session and no password exists: the tool is new."""
-    has_session = db.execute(select(SignedIn.fingerprint).limit(1)).first()  # type: ignore[call-overload]
-    has_password = db.execute(select(User.id).where(User.password_hash != "").limit(1)).first()  # type: ignore[call-overload]
+    has_session = db.execute(select(col(SignedIn.fingerprint)).limit(1)).first()
+    has_password = db.execute(select(col(User.id)).where(col(User.password_hash) != "").limit(1)).first()
     return not has_session and not has_password
 
 

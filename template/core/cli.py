@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 from sqlalchemy import select
+from sqlmodel import col
 
 from . import auth, log, marks, migrations, settings
 from .app import App, Runtime
@@ -20,7 +21,6 @@ from .errors import CoreError, UserError
 from .jobs import LIVE, JobRun, RunLog
 from .runner import Runner
 from .scheduler import Scheduler, ask
-from .settings import Settings
 
 TARGET = "app.main:app"
 cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -102,13 +102,17 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
 
 
 def _first_admin(db: Any) -> User:
-    found = db.execute(select(User).where(User.role == "admin", User.is_active).order_by(User.id)).scalar()
+    found = db.execute(
+        select(User).where(col(User.role) == "admin", col(User.is_active)).order_by(col(User.id))
+    ).scalar()
     return found or auth.add_user(db, "admin", "admin")
 
 
 @cli.command()
 def migrate(
-    message: Annotated[str, typer.Option("--new", help="Write a revision for what changed in the models, say what.")] = "",
+    message: Annotated[
+        str, typer.Option("--new", help="Write a revision for what changed in the models, say what.")
+    ] = "",
 ) -> None:
     """Bring the database to this version; with --new, write the next revision of your own tables."""
     with opened() as runtime:
@@ -117,7 +121,9 @@ def migrate(
             typer.echo("\n".join(f"{name}: {' '.join(todo) or 'up to date'}" for name, todo in ran.items()))
             return
         path = migrations.new_revision(runtime.database, migrations.app_history(), message)
-        typer.echo(f"wrote {path}; read it, then run: python -m core migrate" if path else "the models and the tables agree")
+        typer.echo(
+            f"wrote {path}; read it, then run: python -m core migrate" if path else "the models and the tables agree"
+        )
 
 
 def _migrate(runtime: Runtime) -> dict[str, list[str]]:
@@ -129,14 +135,18 @@ def routes() -> None:
     """List every address: method, path, who may, and which function answers."""
     app = load_app()
     for feature in [*app.features, *app.builtins]:
-        for function, mark in [*feature.pages, *feature.actions]:
+        for function, mark in feature.surface:
             method = "GET" if isinstance(mark, marks.PageMark) else "POST"
             who = "public" if mark.public else mark.role
-            typer.echo(f"{method:5} {mark.path:36} {who:9} {feature.name}.{function.__name__}  {marks.summary(function)}")
+            typer.echo(
+                f"{method:5} {mark.path:36} {who:9} {feature.name}.{function.__name__}  {marks.summary(function)}"
+            )
         for router in feature.routers:
             for route in router.routes:
                 methods = ",".join(sorted(getattr(route, "methods", None) or ["WS"]))
-                typer.echo(f"{methods:5} {getattr(route, 'path', ''):36} viewer    {feature.name}.{getattr(route, 'name', '')}")
+                typer.echo(
+                    f"{methods:5} {getattr(route, 'path', ''):36} viewer    {feature.name}.{getattr(route, 'name', '')}"
+                )
 
 
 @cli.command()
@@ -169,7 +179,7 @@ def selfcheck(seconds: float = 5.0) -> None:
 def list_users() -> None:
     """List the users and their roles."""
     with opened() as runtime, runtime.database.read() as db:
-        for user in db.execute(select(User).order_by(User.name)).scalars():  # type: ignore[arg-type]
+        for user in db.execute(select(User).order_by(col(User.name))).scalars():
             typer.echo(f"{user.name:30} {user.role:9} {'' if user.is_active else 'disabled'}")
 
 
@@ -197,7 +207,11 @@ def change_role(name: str, role: str) -> None:
 @users.command("password")
 def set_password(name: str) -> None:
     """Set a user's password; it is asked for, or read from standard input."""
-    typed = typer.prompt("Password", hide_input=True, confirmation_prompt=True) if sys.stdin.isatty() else sys.stdin.readline()
+    typed = (
+        typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if sys.stdin.isatty()
+        else sys.stdin.readline()
+    )
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
         auth.set_password(_known(db, name), typed.rstrip("\n"))
 
@@ -217,7 +231,9 @@ def _known(db: Any, name: str) -> User:
 
 
 @token.command("create")
-def create_token(name: str = "command line", role: str = "viewer", days: Annotated[int | None, typer.Option(min=1)] = None) -> None:
+def create_token(
+    name: str = "command line", role: str = "viewer", days: Annotated[int | None, typer.Option(min=1)] = None
+) -> None:
     """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
         typer.echo(auth.make_token(db, name, role, days=days))
@@ -227,7 +243,7 @@ def create_token(name: str = "command line", role: str = "viewer", days: Annotat
 def list_tokens() -> None:
     """List the API tokens."""
     with opened() as runtime, runtime.database.read() as db:
-        for found in db.execute(select(auth.Token).order_by(auth.Token.id)).scalars():  # type: ignore[arg-type]
+        for found in db.execute(select(auth.Token).order_by(col(auth.Token.id))).scalars():
             until = f"until {found.expires_at:%Y-%m-%d}" if found.expires_at else ""
             typer.echo(f"{found.id:4}  {found.name:30} {found.role:9} made {found.created_at:%Y-%m-%d} {until}")
 
@@ -280,7 +296,11 @@ def _follow(runtime: Runtime, run_id: int) -> str:
     while True:
         with runtime.database.read() as db:
             run = db.get(JobRun, run_id)
-            lines = list(db.execute(select(RunLog).where(RunLog.run_id == run_id, RunLog.id > seen).order_by(RunLog.id)).scalars())  # type: ignore[arg-type, operator]
+            lines = list(
+                db.execute(
+                    select(RunLog).where(col(RunLog.run_id) == run_id, col(RunLog.id) > seen).order_by(col(RunLog.id))
+                ).scalars()
+            )
         for line in lines:
             typer.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}")
             seen = line.id or seen

@@ -26,6 +26,7 @@ class Feature:
         found = [(f, mark) for module in modules for f, mark in _marked(module)]
         self.pages = [(f, mark) for f, mark in found if isinstance(mark, PageMark)]
         self.actions = [(f, mark) for f, mark in found if isinstance(mark, ActionMark)]
+        self.surface: list[tuple[Callable[..., Any], PageMark | ActionMark]] = [*self.pages, *self.actions]
         self.jobs = [(f, mark) for f, mark in found if isinstance(mark, JobMark)]
         self.routers = [v for module in modules for v in vars(module).values() if isinstance(v, APIRouter)]
 

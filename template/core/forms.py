@@ -106,7 +106,8 @@ class Field:
         self.type, self.is_optional = _unwrap(self.info.annotation)
         self.is_unique = bool(inspect(model).local_table.c[self.name].unique)
         self.kind: Kind = "password" if secret else "textarea" if multiline else _kind(self.type, choices is not None)
-        self._adapter: TypeAdapter[Any] = TypeAdapter(Annotated[self.info.annotation, *self.info.metadata])
+        annotated: Any = Annotated[self.info.annotation, *self.info.metadata]
+        self._adapter: TypeAdapter[Any] = TypeAdapter(annotated)
 
     @property
     def is_required(self) -> bool:
@@ -116,7 +117,9 @@ class Field:
     def view(self, db: Session, value: Any) -> FieldView:
         """The input with a value in it."""
         text = "" if value is None or self.secret else _text(value)
-        shown = FieldView(self.name, self.label, self.help, self.kind, self.is_required, text, placeholder=self.placeholder)
+        shown = FieldView(
+            self.name, self.label, self.help, self.kind, self.is_required, text, placeholder=self.placeholder
+        )
         shown.checked = value in (True, "on", "true", "1")
         if self.kind == "select":
             options = [] if self.is_required else [Option("", "—", text == "")]
@@ -151,7 +154,10 @@ class Form:
     """The inputs for one model, in order. `check(data)` yields (field name or "", what is wrong) across fields."""
 
     def __init__(
-        self, model: type[SQLModel], *fields: Field, check: Callable[[dict[str, Any]], Sequence[tuple[str, str]]] | None = None
+        self,
+        model: type[SQLModel],
+        *fields: Field,
+        check: Callable[[dict[str, Any]], Sequence[tuple[str, str]]] | None = None,
     ) -> None:
         if not fields:
             raise DeclarationError(f"Form({model.__name__}) has no fields; add a Field({model.__name__}.…).")
@@ -182,8 +188,8 @@ class Form:
                 errors.append((one.name, str(error)))
         if not errors and self.check:
             errors.extend(self.check(shown.data))
-        for name, error in errors:
-            shown.reject(name, error)
+        for name, what in errors:
+            shown.reject(name, what)
         return shown
 
     def save(self, db: Session, shown: FormView, row: SQLModel | None = None) -> SQLModel:

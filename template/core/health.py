@@ -29,7 +29,9 @@ class Health:
 
 def health(scheduler: Scheduler) -> Health:
     """Whether a restart would help: it does when the clock has stopped."""
-    return Health([] if scheduler.is_ticking else [f"the clock has not ticked since {scheduler.ticked_at:%H:%M:%S} UTC"])
+    return Health(
+        [] if scheduler.is_ticking else [f"the clock has not ticked since {scheduler.ticked_at:%H:%M:%S} UTC"]
+    )
 
 
 def ready(database: Database, histories: list[History]) -> Health:

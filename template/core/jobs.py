@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import UniqueConstraint, insert, select, update
 from sqlalchemy.sql.dml import UpdateBase
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from . import log, marks
 from .db import Actor, Database, Session, Upserted
@@ -141,15 +141,18 @@ class Step:
         """Execute an insert, update or delete at the end of the step."""
         self.writes.append(lambda db: db.bulk(statement, why=self.name))
 
-    def upsert(
-        self, model: type[SQLModel], rows: Iterable[Mapping[str, Any]], *, key: str | tuple[str, ...]
-    ) -> None:
+    def upsert(self, model: type[SQLModel], rows: Iterable[Mapping[str, Any]], *, key: str | tuple[str, ...]) -> None:
         """Insert new rows and update those that differ, at the end of the step."""
         held = list(rows)
 
         def write(db: Session) -> Upserted:
             done = db.upsert(model, held, key=key)
-            self.lines.append(("info", f"{self.name}: {done.created} new, {done.updated} changed, {done.unchanged} as before"))
+            self.lines.append(
+                (
+                    "info",
+                    f"{self.name}: {done.created} new, {done.updated} changed, {done.unchanged} as before",
+                )
+            )
             return done
 
         self.writes.append(write)
@@ -205,13 +208,13 @@ class Run:
             for write in step.writes:
                 write(db)
             self._insert_lines(db, step.lines)
-            db.bulk(update(JobRun).where(JobRun.id == self.id).values(doing=step.name), why="run")  # type: ignore[arg-type]
+            db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(doing=step.name), why="run")
 
     def _write_lines(self, lines: list[tuple[str, str]], **values: Any) -> None:
         with self._database.write(self._actor) as db:
             self._insert_lines(db, lines)
             if values:
-                db.bulk(update(JobRun).where(JobRun.id == self.id).values(**values), why="run")  # type: ignore[arg-type]
+                db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(**values), why="run")
 
     def _insert_lines(self, db: Session, lines: list[tuple[str, str]]) -> None:
         if lines:
@@ -245,5 +248,5 @@ def retry_of(row: JobRun, retries: int) -> JobRun | None:
 
 def dead_runs(db: Session) -> list[JobRun]:
     """The runs whose watcher has not been heard of for longer than the lease."""
-    dead = (JobRun.state == "running") & (JobRun.beat_at < now() - LEASE)  # type: ignore[operator]
-    return list(db.execute(select(JobRun).where(dead)).scalars())
+    is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - LEASE)
+    return list(db.execute(select(JobRun).where(is_dead)).scalars())

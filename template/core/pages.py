@@ -22,7 +22,7 @@ from .errors import DeclarationError, Refused
 from .marks import ActionMark, PageMark, Role
 from .settings import Settings
 from .tables import TableView, UrlState
-from .ui import Templates, is_htmx, target_block
+from .ui import Templates, target_block
 
 TOAST = "toast"
 _VARY = "HX-Request, HX-Target, HX-Request-Type, Cookie"
@@ -54,8 +54,16 @@ def action(path: str, *, role: Role = "operator", public: bool = False) -> Calla
 class View:
     """A template beside the code, and its data. A TableView among the data takes its name as its id."""
 
-    def __init__(self, template: str, *, status: int = 200, title: str = "", subtitle: str | None = None, **data: Any) -> None:
-        self.template, self.status, self.title, self.subtitle, self.data = template, status, title, subtitle, data
+    def __init__(
+        self, template: str, *, status: int = 200, title: str = "", subtitle: str | None = None, **data: Any
+    ) -> None:
+        self.template, self.status, self.title, self.subtitle, self.data = (
+            template,
+            status,
+            title,
+            subtitle,
+            data,
+        )
         for name, value in data.items():
             if isinstance(value, TableView):
                 value.id = name
@@ -154,8 +162,11 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
         limiter = None if isinstance(mark, PageMark) else here.writers
         return await to_thread.run_sync(partial(_run, request, function, values, owner), limiter=limiter)
 
-    answer.__signature__ = signature.replace(parameters=parameters if own else [*parameters, asked], return_annotation=Response)  # type: ignore[attr-defined]
-    answer.__name__, answer.__doc__ = function.__name__, function.__doc__
+    named: Any = answer
+    named.__signature__ = signature.replace(
+        parameters=parameters if own else [*parameters, asked], return_annotation=Response
+    )
+    named.__name__, named.__doc__ = function.__name__, function.__doc__
     return answer
 
 
@@ -192,7 +203,9 @@ def _finish(request: Request, function: Callable[..., Any], result: object, owne
         return response
     if isinstance(result, Response):
         return result
-    raise DeclarationError(f"{marks.where(function)}: {function.__name__} returned {result!r}; return a View, a Go or a Response.")
+    raise DeclarationError(
+        f"{marks.where(function)}: {function.__name__} returned {result!r}; return a View, a Go or a Response."
+    )
 
 
 def render(request: Request, view: View, *, function: Callable[..., Any] | None = None, owner: str = "") -> Response:
@@ -276,4 +289,3 @@ async def finish_session(request: Request, response: Response) -> None:
                 session.commit()
 
     await to_thread.run_sync(finish, limiter=serving(request).writers)
-

@@ -15,11 +15,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from sqlalchemy import update
+from sqlmodel import col
 
 from . import audit, log
 from .crypto import Keyring
 from .db import Actor, Database, Session
-from .jobs import DeclaredJob, JobRun, Run, RunLog, record_failure
+from .jobs import DeclaredJob, JobRun, Run, RunLog, record_failure, retry_of
 from .marks import summary
 from .settings import Settings
 from .time import now
@@ -82,7 +83,7 @@ class Runner:
                 return _end(process, "interrupted", "the server stopped")
             with self.database.read() as db:
                 seen = db.get(JobRun, run.id)
-            if seen is None or seen.state != "running" and process.is_alive():
+            if seen is None or (seen.state != "running" and process.is_alive()):
                 return _end(process, "", "the run was settled by another process")
             if seen.cancel_asked_by:
                 return _end(process, "cancelled", f"cancelled by {seen.cancel_asked_by}")
@@ -120,7 +121,9 @@ def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
             forkserver.ensure_running()
         finally:
             os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
-    process = context.Process(target=_main, args=(job.function, settings, run.id, job.name, run.started_by), daemon=False)
+    process = context.Process(
+        target=_main, args=(job.function, settings, run.id, job.name, run.started_by), daemon=False
+    )
     process.start()
     return process
 
@@ -136,7 +139,7 @@ def _end(process: BaseProcess, state: str, reason: str) -> tuple[str, str]:
 
 def _write(database: Database, run: JobRun, **values: Any) -> None:
     with database.write(Actor(run.job, "job")) as db:
-        db.bulk(update(JobRun).where(JobRun.id == run.id).values(**values), why="run")  # type: ignore[arg-type]
+        db.bulk(update(JobRun).where(col(JobRun.id) == run.id).values(**values), why="run")
 
 
 def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: str, started_by: str) -> None:
@@ -159,7 +162,7 @@ def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: s
         except Exception as failure:  # the boundary of a run
             state, error = "failed", record_failure(run, failure)
             logger.exception("job failed")
-    ended = update(JobRun).where(JobRun.id == run_id, JobRun.state == "running")  # type: ignore[arg-type]
+    ended = update(JobRun).where(col(JobRun.id) == run_id, col(JobRun.state) == "running")
     with database.write(Actor(name, "job")) as db:
         db.bulk(ended.values(state=state, error=error, ended_at=now(), doing=""), why="run")
     database.close()
@@ -182,7 +185,8 @@ def _arguments(function: Callable[..., Any], db: Session, run: Run, settings: Se
     given: dict[str, Any] = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
         annotation = getattr(parameter.annotation, "__origin__", parameter.annotation)
-        by_type = [value for value in (db, run, settings) if inspect.isclass(annotation) and isinstance(value, annotation)]
+        by_type = [
+            value for value in (db, run, settings) if inspect.isclass(annotation) and isinstance(value, annotation)
+        ]
         given[name] = by_type[0]
     return given
-

@@ -21,7 +21,8 @@ from .ui import is_htmx, wants_html
 SIGN_IN = "/-/sign-in"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -140,7 +141,12 @@ def cookie_name(settings: Settings) -> str:
 def set_session(response: Response, settings: Settings, secret: str, *, is_secure: bool) -> None:
     """Give the browser its session cookie."""
     response.set_cookie(
-        cookie_name(settings), secret, max_age=settings.session_days * 86_400, httponly=True, samesite="lax", secure=is_secure
+        cookie_name(settings),
+        secret,
+        max_age=settings.session_days * 86_400,
+        httponly=True,
+        samesite="lax",
+        secure=is_secure,
     )
 
 
@@ -150,8 +156,6 @@ def actor_of(request: Request, did: str = "") -> Actor:
     address = request.client.host if request.client else ""
     name, kind = (identity.name, identity.kind) if identity else ("anonymous", "anonymous")
     return Actor(name, kind, request.scope["state"]["request_id"], address, did)
-
-
 
 
 def _by_token(database: Database, secret: str) -> Identity | None:

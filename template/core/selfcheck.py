@@ -30,7 +30,9 @@ def check(folder: Path, *, seconds: float, tell: Callable[[str], object] = print
         with database.write(_ACTOR) as db:
             db.connection().execute(text("CREATE TABLE counter (value INTEGER NOT NULL, pair INTEGER NOT NULL)"))
             db.connection().execute(text("INSERT INTO counter VALUES (0, 0)"))
-        tell(f"{READERS} readers and {WRITERS} writers here, {WRITERS} writers in a second process, for {seconds:g} s …")
+        tell(
+            f"{READERS} readers and {WRITERS} writers here, {WRITERS} writers in a second process, for {seconds:g} s …"
+        )
         context = multiprocessing.get_context("spawn")
         results: Queue[tuple[int, list[str]]] = context.Queue()
         other = context.Process(target=_other_process, args=(path, seconds, results))

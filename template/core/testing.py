@@ -74,7 +74,7 @@ def settings(app: App, migrated: Path, tmp_path: Path) -> Settings:
     data_dir = tmp_path / "data"
     shutil.copytree(migrated, data_dir)
     kind = app.settings_class
-    return kind(_env_file=None, data_dir=data_dir, environment="test", database_url="", tool_name="Test tool")  # type: ignore[call-arg]
+    return kind(_env_file=None, data_dir=data_dir, environment="test", database_url="", tool_name="Test tool")
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ class Service(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True, max_length=80)
-    url: str = Field(max_length=500, regex=r"^https?://[^/\s]+", description="Where it answers: https://example.com/health")
+    url: str = Field(
+        max_length=500, regex=r"^https?://[^/\s]+", description="Where it answers: https://example.com/health"
+    )
     owner: str = Field(default="", max_length=80, description="Who is asked when it does not answer.")
     status: int | None = None
     took_ms: int | None = None

@@ -41,7 +41,14 @@ def index(db: DB, params: Params) -> View:
 @page("/services/new", role="operator")
 def new(db: DB) -> View:
     """A service that should answer."""
-    return View("edit.html", title="Add a service", form=SERVICE.show(db), to="/services", button="Add service", id=None)
+    return View(
+        "edit.html",
+        title="Add a service",
+        form=SERVICE.show(db),
+        to="/services",
+        button="Add service",
+        id=None,
+    )
 
 
 @action("/services")
@@ -49,7 +56,15 @@ def add(db: DB, data: Data) -> View | Go:
     """Add a service."""
     form = SERVICE.read(db, data)
     if not form.is_valid:
-        return View("edit.html", status=422, title="Add a service", form=form, to="/services", button="Add service", id=None)
+        return View(
+            "edit.html",
+            status=422,
+            title="Add a service",
+            form=form,
+            to="/services",
+            button="Add service",
+            id=None,
+        )
     SERVICE.save(db, form)
     return Go(index, toast=f"{form.data['name']} is watched from now on")
 

@@ -150,7 +150,11 @@ def prepare_folder(data_dir: Path) -> str:
             f"{data_dir} cannot be written ({error.strerror}); give it to this user: chown -R {os.getuid()} {data_dir}"
         ) from error
     kind = _file_system(data_dir)
-    return f"{data_dir} is on {kind}: SQLite corrupts there; use a local disk or DATABASE_URL." if kind in _NETWORK_FILE_SYSTEMS else ""
+    return (
+        f"{data_dir} is on {kind}: SQLite corrupts there; use a local disk or DATABASE_URL."
+        if kind in _NETWORK_FILE_SYSTEMS
+        else ""
+    )
 
 
 def _file_system(path: Path) -> str:

@@ -95,13 +95,15 @@ class Session(SQLModelSession):
             self.changes.append(Change(statement.__visit_name__, table.name, "", {}, after))
         return rows
 
-    def upsert(self, model: type[SQLModel], rows: Iterable[Mapping[str, Any]], *, key: str | tuple[str, ...]) -> Upserted:
+    def upsert(
+        self, model: type[SQLModel], rows: Iterable[Mapping[str, Any]], *, key: str | tuple[str, ...]
+    ) -> Upserted:
         """Insert the rows whose key is new, update those that differ, leave the others alone.
 
         `rows` map column names to values, all with the same names; `key` names the unique column(s).
         Columns that a row does not name keep their value. A key given twice counts once, the last row wins.
         """
-        table: Table = inspect(model).local_table  # type: ignore[assignment]
+        table: Table = inspect(model).local_table
         names = (key,) if isinstance(key, str) else key
         wanted = {tuple(row[name] for name in names): dict(row) for row in rows}
         done = Upserted()
@@ -112,7 +114,12 @@ class Session(SQLModelSession):
         return done
 
     def _upsert_part(
-        self, model: type[SQLModel], table: Table, names: tuple[str, ...], wanted: dict[tuple[Any, ...], dict[str, Any]], done: Upserted
+        self,
+        model: type[SQLModel],
+        table: Table,
+        names: tuple[str, ...],
+        wanted: dict[tuple[Any, ...], dict[str, Any]],
+        done: Upserted,
     ) -> None:
         columns = [table.c[name] for name in names]
         given = list(next(iter(wanted.values())))
@@ -144,7 +151,10 @@ def _with_defaults(model: type[SQLModel], row: dict[str, Any]) -> dict[str, Any]
     """The row with the model's defaults for the columns it does not name."""
     columns = {c.name for c in inspect(model).local_table.c}
     left_out = {n: f for n, f in model.model_fields.items() if n in columns and n not in row}
-    return {**{n: f.get_default(call_default_factory=True) for n, f in left_out.items() if not _is_generated(model, n)}, **row}
+    return {
+        **{n: f.get_default(call_default_factory=True) for n, f in left_out.items() if not _is_generated(model, n)},
+        **row,
+    }
 
 
 def _is_generated(model: type[SQLModel], name: str) -> bool:

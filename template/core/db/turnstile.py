@@ -56,7 +56,10 @@ class Turnstile:
 
     def __init__(self, database: Path) -> None:
         self._lock = FairLock()
-        self._paths = (database.with_name(f"{database.name}-gate"), database.with_name(f"{database.name}-seat"))
+        self._paths = (
+            database.with_name(f"{database.name}-gate"),
+            database.with_name(f"{database.name}-seat"),
+        )
         self._files: tuple[int, int] | None = None
         self._pid = 0
 

@@ -75,7 +75,9 @@ def upgrade(database: Database, histories: Iterable[History], *, snapshots: Path
             _outside_transaction(connection, "PRAGMA foreign_keys=OFF")
         try:
             with connection.begin():
-                ran = {h.name: _missing(h, _current(connection, h)) for h in wanted}  # another process may have been first
+                ran = {
+                    h.name: _missing(h, _current(connection, h)) for h in wanted
+                }  # another process may have been first
                 for history in wanted:
                     _upgrade_one(connection, history)
                 if database.is_sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
@@ -123,7 +125,10 @@ def differences(connection: Connection, history: History) -> list[Any]:
 
 @contextmanager
 def _alembic(
-    connection: Connection, history: History, script: ScriptDirectory, step: Callable[[Any, Any], list[Any]] | None = None
+    connection: Connection,
+    history: History,
+    script: ScriptDirectory,
+    step: Callable[[Any, Any], list[Any]] | None = None,
 ) -> Iterator[EnvironmentContext]:
     """Alembic's machinery for one history on our connection, without an env.py or alembic.ini."""
 
@@ -145,7 +150,9 @@ def _alembic(
 
 def _upgrade_one(connection: Connection, history: History) -> None:
     script = history.script()
-    with _alembic(connection, history, script, lambda revision, _: script._upgrade_revs("head", revision)) as environment:
+    with _alembic(
+        connection, history, script, lambda revision, _: script._upgrade_revs("head", revision)
+    ) as environment:
         environment.run_migrations()
 
 

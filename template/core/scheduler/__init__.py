@@ -7,6 +7,7 @@ from typing import Protocol
 from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlmodel import col
 
 from .. import log
 from ..db import Actor, Database, Session
@@ -60,7 +61,7 @@ class Scheduler:
     def make_known(self) -> None:
         """Give each job that is new its row, from which on its due times count."""
         with self.database.write(SYSTEM) as db:
-            known = set(db.execute(select(Job.name)).scalars())
+            known = set(db.execute(select(col(Job.name))).scalars())
             db.add_all(Job(name=name, since=now()) for name in self.jobs if name not in known)
 
     def stop(self) -> None:
@@ -113,12 +114,14 @@ class Scheduler:
 
     def take(self, run: JobRun) -> bool:
         """Claim a queued run for this process; False when another was faster."""
-        mine = update(JobRun).where(JobRun.id == run.id, JobRun.state == "queued")  # type: ignore[arg-type]
+        mine = update(JobRun).where(col(JobRun.id) == run.id, col(JobRun.state) == "queued")
         with self.database.write(SYSTEM) as db:
             return db.bulk(mine.values(state="running", started_at=now(), beat_at=now()), why="run") == 1
 
     def _waiting(self, db: Session) -> list[JobRun]:
-        queued = select(JobRun).where(JobRun.state == "queued", JobRun.job.in_(self.jobs)).order_by(JobRun.id)  # type: ignore[attr-defined, arg-type]
+        queued = (
+            select(JobRun).where(col(JobRun.state) == "queued", col(JobRun.job).in_(self.jobs)).order_by(col(JobRun.id))
+        )
         return [run for run in db.execute(queued).scalars() if run.not_before is None or run.not_before <= now()]
 
     def _interrupt(self, run: JobRun) -> None:
@@ -156,11 +159,14 @@ def cancel(db: Session, run_id: int, by: str) -> bool:
 
 
 def _live(db: Session, name: str) -> bool:
-    db.execute(select(Job).where(Job.name == name).with_for_update()).first()  # PostgreSQL: one decision at a time
-    return db.execute(select(JobRun.id).where(JobRun.job == name, JobRun.state.in_(LIVE))).first() is not None  # type: ignore[call-overload, attr-defined]
+    db.execute(select(Job).where(col(Job.name) == name).with_for_update()).first()  # PostgreSQL: one decision at a time
+    return (
+        db.execute(select(col(JobRun.id)).where(col(JobRun.job) == name, col(JobRun.state).in_(LIVE))).first()
+        is not None
+    )
 
 
 def _claimed_until(db: Session, name: str) -> datetime:
-    since = db.execute(select(Job.since).where(Job.name == name)).scalar() or now()  # type: ignore[call-overload]
-    last = db.execute(select(func.max(JobRun.due_at)).where(JobRun.job == name)).scalar()
+    since = db.execute(select(col(Job.since)).where(col(Job.name) == name)).scalar() or now()
+    last = db.execute(select(func.max(col(JobRun.due_at))).where(col(JobRun.job) == name)).scalar()
     return max(since, last) if last else since

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
+from ..jobs import Due
 from ..marks import JobMark
 from ..time import period
 
@@ -13,7 +14,13 @@ _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 # To find the last due time we look back through ever wider windows, so that few steps suffice.
-_WINDOWS = (timedelta(minutes=2), timedelta(hours=2), timedelta(days=2), timedelta(days=62), timedelta(days=1500))
+_WINDOWS = (
+    timedelta(minutes=2),
+    timedelta(hours=2),
+    timedelta(days=2),
+    timedelta(days=62),
+    timedelta(days=1500),
+)
 
 
 class Every:
@@ -92,10 +99,7 @@ class Cron:
         return due.replace(second=0, microsecond=0)
 
 
-Due = Every | Cron
-
-
-def due_of(mark: JobMark, zone: ZoneInfo) -> Due | None:
+def due_of(mark: JobMark, zone: ZoneInfo) -> Every | Cron | None:
     """When a job is due; None for one that runs by hand. ValueError when its crontab line is wrong."""
     if mark.every:
         return Every(period(mark.every))

@@ -107,7 +107,9 @@ class Table:
             raise DeclarationError(f"Table({model.__name__}) shows nothing; add a Column({model.__name__}.…).")
         names = [column.name for column in columns]
         if twice := {name for name in names if names.count(name) > 1}:
-            raise DeclarationError(f"Table({model.__name__}) has two columns named {', '.join(twice)}; give one a name=.")
+            raise DeclarationError(
+                f"Table({model.__name__}) has two columns named {', '.join(twice)}; give one a name=."
+            )
         self.model, self.joins, self.link, self.size, self.empty = model, tuple(joins), link, size, empty
         self.columns = columns
         self.by_name = {column.name: column for column in columns}

@@ -67,7 +67,13 @@ def count(table: Table, conditions: Sequence[Any]) -> Select[Any]:
 
 def choices(table: Table, column: Column) -> Select[Any]:
     """SELECT the distinct values of a column, from its own table alone."""
-    return select(column.expression).where(column.expression.is_not(None)).distinct().order_by(column.expression).limit(500)
+    return (
+        select(column.expression)
+        .where(column.expression.is_not(None))
+        .distinct()
+        .order_by(column.expression)
+        .limit(500)
+    )
 
 
 def _joined(table: Table, statement: Select[Any]) -> Select[Any]:

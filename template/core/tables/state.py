@@ -36,7 +36,9 @@ class UrlState:
     def drop(self, *names: str, value: str | None = None) -> str:
         """This URL without these parameters, or without one value of them."""
         gone = (*names, "page") if value is None else ("page",)
-        return self.url([(n, v) for n, v in self.without(*gone) if not (value is not None and n in names and v == value)])
+        return self.url(
+            [(n, v) for n, v in self.without(*gone) if not (value is not None and n in names and v == value)]
+        )
 
     def without(self, *names: str) -> Pairs:
         """Every non-empty parameter but these."""

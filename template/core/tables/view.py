@@ -1,6 +1,6 @@
 """What `Table.load` hands to the template: everything prepared, so that one loop renders it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -119,10 +119,8 @@ def view(table: Table, db: Session, state: UrlState, where: Sequence[Any]) -> Ta
     page = min(state.number("page", 1), max(1, ceil(matching / size)))
     statement = query.rows(table, conditions).order_by(*query.order(table, state)).limit(size).offset((page - 1) * size)
     shown = [column for column in table.columns if not column.hidden]
-    rows = [
-        RowView(table.href(row), [column.cell(row[column.name], row) for column in shown])
-        for row in db.execute(statement).mappings()
-    ]
+    found: Iterable[Any] = db.execute(statement).mappings()
+    rows = [RowView(table.href(row), [column.cell(row[column.name], row) for column in shown]) for row in found]
     filters = [_filter(table, column, db, state) for column in table.columns if column.filter]
     return TableView(
         path=state.path,
@@ -150,7 +148,13 @@ def _head(table: Table, column: Column, state: UrlState) -> Head:
     is_first = first.removeprefix("-") == column.name
     direction = "" if not is_first else "desc" if first.startswith("-") else "asc"
     turned = f"-{column.name}" if direction == "asc" else column.name
-    return Head(column.name, column.label, state.with_(sort=turned) if column.sort else "", direction, column.is_numeric)
+    return Head(
+        column.name,
+        column.label,
+        state.with_(sort=turned) if column.sort else "",
+        direction,
+        column.is_numeric,
+    )
 
 
 def _filter(table: Table, column: Column, db: Session, state: UrlState) -> Filter:

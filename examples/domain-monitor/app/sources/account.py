@@ -160,9 +160,7 @@ class Api:
 
     def _refusal(self, reply: Reply) -> SourceError:
         code, said = _own_words(reply)
-        otherwise: Reason = (
-            "their fault" if reply.status >= 500 else "refused" if said else "unexpected answer"
-        )
+        otherwise: Reason = "their fault" if reply.status >= 500 else "refused" if said else "unexpected answer"
         reason = self._reasons.get(code) or self._reasons.get(reply.status) or otherwise
         return self.error(reason, f"{reply.status} from {reply.url_safe} {said}", status=reply.status)
 

@@ -47,9 +47,7 @@ class Kind:
         known = {field.name for field in self.fields}
         cleaned = {name: value.strip() for name, value in credentials.items()}
         if unknown := sorted(cleaned.keys() - known):
-            raise self._mistake(
-                f"has no field {', '.join(unknown)}; it has {', '.join(f.name for f in self.fields)}"
-            )
+            raise self._mistake(f"has no field {', '.join(unknown)}; it has {', '.join(f.name for f in self.fields)}")
         if missing := [field.name for field in self.fields if not cleaned.get(field.name)]:
             raise self._mistake(f"needs {', '.join(missing)}")
         for name, value in cleaned.items():
@@ -76,9 +74,7 @@ class Kind:
         if not host or url.scheme not in ("http", "https"):
             raise self._mistake("needs a base URL like https://host or http://127.0.0.1:8080")
         if url.scheme == "http" and host not in LOOPBACK:
-            raise self._mistake(
-                "is not asked over http, which would show the credentials to everybody; use https"
-            )
+            raise self._mistake("is not asked over http, which would show the credentials to everybody; use https")
         return f"{url.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
 
     def _mistake(self, what: str) -> SourceError:
@@ -102,14 +98,10 @@ KINDS: Mapping[str, Kind] = {
             name="namecheap",
             label="Namecheap",
             fields=(
-                CredentialField(
-                    "api_user", "API user", False, "The account's user name, under Profile > Tools"
-                ),
+                CredentialField("api_user", "API user", False, "The account's user name, under Profile > Tools"),
                 CredentialField("api_key", "API key", True, "Shown there once API access is switched on"),
                 CredentialField("username", "User name", False, "Whose domains: mostly the API user again"),
-                CredentialField(
-                    "client_ip", "Client IP", False, "This machine's public IPv4, as allowed there"
-                ),
+                CredentialField("client_ip", "Client IP", False, "This machine's public IPv4, as allowed there"),
             ),
             base_url="https://api.namecheap.com",
             read=namecheap.read,

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Request
 from sqlalchemy import func, select
+from sqlmodel import col
 
 from ... import scheduler
 from ...auth import Identity
@@ -36,7 +37,11 @@ RUNS = Table(
     Column(JobRun.id, label="Run", show=lambda value, _: f"#{value}"),
     Column(JobRun.job, filter=True, search=True),
     Column(JobRun.state, filter=True, show=_state),
-    Column(JobRun.queued_at, label="Asked", show=lambda value, _: Cell(ago(value, now()), title=value.isoformat())),
+    Column(
+        JobRun.queued_at,
+        label="Asked",
+        show=lambda value, _: Cell(ago(value, now()), title=value.isoformat()),
+    ),
     Column(JobRun.ended_at, label="Took", sort=False, show=_took),
     Column(JobRun.started_by, label="By", filter=True),
     Column(JobRun.attempt),
@@ -66,8 +71,8 @@ class Line:
 @page("/-/jobs", nav="Jobs", icon="timer")
 def index(request: Request, db: DB, params: Params, user: CurrentUser) -> View:
     """What runs by itself, when, and how it went."""
-    last_ids = select(func.max(JobRun.id)).group_by(JobRun.job)
-    last = {run.job: run for run in db.execute(select(JobRun).where(JobRun.id.in_(last_ids))).scalars()}  # type: ignore[union-attr]
+    last_ids = select(func.max(col(JobRun.id))).group_by(col(JobRun.job))
+    last = {run.job: run for run in db.execute(select(JobRun).where(col(JobRun.id).in_(last_ids))).scalars()}
     lines = [_line(job, last.get(job.name), user) for job in _jobs(request).values()]
     return View("index.html", jobs=lines, runs=RUNS.load(db, params))
 
@@ -78,13 +83,20 @@ def show(id: int, db: DB, user: CurrentUser, request: Request) -> View:
     run = db.get(JobRun, id)
     if run is None:
         raise Refused(404, f"There is no run {id}; it may be of another database.")
-    newest = select(RunLog).where(RunLog.run_id == id).order_by(RunLog.id.desc()).limit(LOG_LINES)  # type: ignore[arg-type, union-attr]
+    newest = select(RunLog).where(col(RunLog.run_id) == id).order_by(col(RunLog.id).desc()).limit(LOG_LINES)
     log = list(db.execute(newest).scalars())[::-1]
     job = _jobs(request).get(run.job)
     end = run.ended_at or now()
     took = duration_in_words((end - run.started_at).total_seconds()) if run.started_at else ""
     may_run = job is not None and user.can(job.mark.role)
-    data = {"run": run, "log": log, "is_live": run.state in LIVE, "took": took, "may_run": may_run, "tone": _TONES.get(run.state, "")}
+    data: dict[str, Any] = {
+        "run": run,
+        "log": log,
+        "is_live": run.state in LIVE,
+        "took": took,
+        "may_run": may_run,
+        "tone": _TONES.get(run.state, ""),
+    }
     return View("show.html", title=f"{run.job} #{run.id}", subtitle=job.summary if job else "", **data)
 
 
