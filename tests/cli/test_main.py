@@ -29,9 +29,7 @@ def test_help_is_there_at_once(pyops_process: Pyops) -> None:
 
 def test_copier_is_imported_only_where_it_is_needed() -> None:
     loaded = "import sys, pyops_cli.main; print({'copier', 'yaml', 'rich', 'pydantic'} & set(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 
 

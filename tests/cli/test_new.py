@@ -75,9 +75,7 @@ def test_an_empty_folder_is_filled(new: Pyops, workplace: Path) -> None:
     assert (workplace / "my-tool/app/main.py").is_file()
 
 
-def test_the_folder_one_stands_in_is_filled(
-    new: Pyops, workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_folder_one_stands_in_is_filled(new: Pyops, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (workplace / "my-tool").mkdir()
     monkeypatch.chdir(workplace / "my-tool")
     assert new(".").stdout == "my-tool is ready. Next:\n  pyops dev\n"
@@ -97,21 +95,15 @@ def test_without_git_there_is_no_repository(new: Pyops, workplace: Path) -> None
         pytest.param(["2nd"], ["2nd", "beginning with a letter"], id="name-begins-with-digit"),
         pytest.param(["a" * 51], ["at most 50"], id="name-too-long"),
         pytest.param(["gone/my-tool"], ["no folder", "make it first"], id="no-parent-folder"),
-        pytest.param(
-            ["x", "--data", "colour=red"], ["colour", "asks project_name, title"], id="unknown-question"
-        ),
+        pytest.param(["x", "--data", "colour=red"], ["colour", "asks project_name, title"], id="unknown-question"),
         pytest.param(["x", "--data", "title="], ["title", "1 to 60 characters"], id="bad-answer"),
         pytest.param(["x", "--data", "project_name=X!"], ["project_name", "X!"], id="bad-project-name"),
         pytest.param(["x", "--example", "shoe"], ["shoe", "there are shop"], id="unknown-example"),
         pytest.param(["x", "--ref", "v9"], ["no revision 'v9'", "it has main"], id="unknown-revision"),
         pytest.param(["x", "--ref", "0123abc"], ["no revision '0123abc'"], id="unknown-commit"),
         pytest.param(["x", "--template", "gone"], ["no such folder", "--template"], id="template-missing"),
-        pytest.param(
-            ["x", "--template", "."], ["git says: not a git repository"], id="template-no-repository"
-        ),
-        pytest.param(
-            ["x", "--template", "https://u:pw@h.invalid/t.git"], ["credentials"], id="template-password"
-        ),
+        pytest.param(["x", "--template", "."], ["git says: not a git repository"], id="template-no-repository"),
+        pytest.param(["x", "--template", "https://u:pw@h.invalid/t.git"], ["credentials"], id="template-password"),
         pytest.param(
             ["x", "--template", "https://host.invalid/t.git"],
             ["Cannot reach", "--template"],
@@ -160,9 +152,7 @@ def test_no_git_on_path_says_what_to_install(new: Pyops, monkeypatch: pytest.Mon
         pytest.param("copier.yml", "_tasks: [ls]", "run code of its own", id="tasks"),
         pytest.param("copier.yml", "_subdirectory: nosuch", "nosuch", id="no-subdirectory"),
         pytest.param("copier.yml", "_subdirectory: examples", "no PyOps template", id="no-answers-file"),
-        pytest.param(
-            "copier.yml", "_min_copier_version: '99'", "requires Copier version >= 99", id="newer-copier"
-        ),
+        pytest.param("copier.yml", "_min_copier_version: '99'", "requires Copier version >= 99", id="newer-copier"),
     ],
 )
 def test_a_broken_template_is_one_line_and_writes_nothing(
@@ -175,9 +165,7 @@ def test_a_broken_template_is_one_line_and_writes_nothing(
     assert list(workplace.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "arguments", [["new"], ["new", "x", "--data", "title"], ["nosuch"], ["new", "x", "--no"]]
-)
+@pytest.mark.parametrize("arguments", [["new"], ["new", "x", "--data", "title"], ["nosuch"], ["new", "x", "--no"]])
 def test_wrong_usage_exits_with_2(pyops: Pyops, arguments: list[str]) -> None:
     assert pyops(*arguments).returncode == 2
 
@@ -191,9 +179,7 @@ def test_without_an_identity_a_fallback_signs_the_first_commit_only(
     assert "pyops" not in (workplace / "x/.git/config").read_text()
 
 
-def test_commit_hooks_and_signing_of_the_user_cannot_stop_it(
-    new: Pyops, tmp_path: Path, write: Write
-) -> None:
+def test_commit_hooks_and_signing_of_the_user_cannot_stop_it(new: Pyops, tmp_path: Path, write: Write) -> None:
     hook = write(tmp_path / "hooks", {"pre-commit": "#!/bin/sh\nexit 1\n"}) / "pre-commit"
     hook.chmod(0o755)
     with (tmp_path / "gitconfig").open("a") as config:
@@ -231,17 +217,13 @@ def test_a_project_from_a_draft_can_be_updated_once_it_is_committed(
     assert git(workplace / "x", "status", "--porcelain") == "M .copier-answers.yml\n?? core/added.py"
 
 
-def test_a_released_template_goes_without_a_note(
-    new: Pyops, template: Path, workplace: Path, git: Git
-) -> None:
+def test_a_released_template_goes_without_a_note(new: Pyops, template: Path, workplace: Path, git: Git) -> None:
     git(template, "tag", "v0.3.0")
     assert new("x").stderr == ""
     assert answers(workplace / "x")["_commit"] == "v0.3.0"
 
 
-def test_a_revision_can_be_chosen(
-    new: Pyops, template: Path, workplace: Path, write: Write, git: Git
-) -> None:
+def test_a_revision_can_be_chosen(new: Pyops, template: Path, workplace: Path, write: Write, git: Git) -> None:
     git(template, "tag", "v0.3.0")
     write(template, {"template/core/added.py": ""})
     assert new("x", "--ref", "v0.3.0").returncode == 0
@@ -262,9 +244,7 @@ def test_the_rest_of_an_examples_project_comes_from_the_template(new: Pyops, wor
     assert answers(workplace / "my-shop")["project_name"] == "my-shop"
 
 
-def test_an_example_leaves_its_ignored_files_behind(
-    new: Pyops, template: Path, workplace: Path, write: Write
-) -> None:
+def test_an_example_leaves_its_ignored_files_behind(new: Pyops, template: Path, workplace: Path, write: Write) -> None:
     write(template, {"examples/shop/app/cache.db": "", "examples/shop/app/draft.py": ""})
     new("my-shop", "--example", "shop")
     assert not (workplace / "my-shop/app/cache.db").exists()
@@ -280,9 +260,7 @@ def test_an_example_comes_from_the_chosen_revision(
     assert (workplace / "my-shop/app/main.py").read_text() == "app = 'shop'\n"
 
 
-def test_without_a_terminal_it_says_to_use_the_defaults(
-    pyops_process: Pyops, template: Path, workplace: Path
-) -> None:
+def test_without_a_terminal_it_says_to_use_the_defaults(pyops_process: Pyops, template: Path, workplace: Path) -> None:
     done = pyops_process("new", "x", "--template", str(template))
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "--defaults" in done.stderr

@@ -106,9 +106,7 @@ def test_what_was_installed_still_runs_when_the_index_is_out_of_reach(
     assert done.stderr.endswith("pyops: uv could not install what is new; going on with what is installed.\n")
 
 
-def test_a_first_installation_that_fails_runs_nothing(
-    pyops_process: Pyops, project: Path, write: Write
-) -> None:
+def test_a_first_installation_that_fails_runs_nothing(pyops_process: Pyops, project: Path, write: Write) -> None:
     write(project, {"pyproject.toml": PYPROJECT.replace("[]", '["nobody-has-this==1"]')})
     assert (pyops_process("dev").returncode, pyops_process("dev").stdout) == (1, "")
     assert "put that right and run this again" in pyops_process("dev").stderr

@@ -139,9 +139,7 @@ def test_a_command_installed_from_a_commit_takes_that_commit(
     assert source.choose(None, ref=None) == source.Source(str(origin), commit)
 
 
-def test_a_released_command_takes_its_own_tag(
-    repository: Callable[[str], Path], installed: Install, git: Git
-) -> None:
+def test_a_released_command_takes_its_own_tag(repository: Callable[[str], Path], installed: Install, git: Git) -> None:
     origin = repository("origin")
     git(origin, "tag", "v1.2.0")
     git(origin, "tag", "v1.3.0")
@@ -149,9 +147,7 @@ def test_a_released_command_takes_its_own_tag(
     assert source.choose(None, ref=None) == source.Source(str(origin), "v1.2.0")
 
 
-def test_a_remote_template_is_taken_at_its_newest_final_release(
-    pyops: Pyops, served: str, workplace: Path
-) -> None:
+def test_a_remote_template_is_taken_at_its_newest_final_release(pyops: Pyops, served: str, workplace: Path) -> None:
     assert pyops("new", "x", "--defaults", "--template", served).stderr == ""
     assert answers(workplace / "x")["_commit"] == "v0.10.0"
     assert answers(workplace / "x")["_src_path"] == served

@@ -71,9 +71,7 @@ def environment() -> jinja2.Environment:
         inside = name.removeprefix("core/")
         return (CORE / ("" if inside.startswith("builtin/") else "templates") / inside).read_text("utf-8")
 
-    jinja = jinja2.Environment(
-        loader=jinja2.FunctionLoader(load), autoescape=True, undefined=jinja2.StrictUndefined
-    )
+    jinja = jinja2.Environment(loader=jinja2.FunctionLoader(load), autoescape=True, undefined=jinja2.StrictUndefined)
     jinja.globals["static"] = lambda name: f"/-/static/{name}"
     jinja.globals["ui"] = jinja.get_template("core/ui.html").module
     return jinja
@@ -202,9 +200,7 @@ def test_the_stylesheet_leaves_out(name: str) -> None:
 
 
 def test_vendored_files_are_as_recorded() -> None:
-    done = subprocess.run(
-        [sys.executable, ROOT / ".ci" / "vendor", "--check"], capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, ROOT / ".ci" / "vendor", "--check"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
