@@ -34,8 +34,9 @@ class Feature:
         self.actions = [(f, mark) for f, mark in found if isinstance(mark, ActionMark)]
         self.surface: list[tuple[Callable[..., Any], PageMark | ActionMark]] = [*self.pages, *self.actions]
         self.jobs = [(f, mark) for f, mark in found if isinstance(mark, JobMark)]
-        routers = (v for module in modules for v in vars(module).values() if isinstance(v, APIRouter))
-        self.routers = list(dict.fromkeys(routers))  # one that two modules name is still one
+        routers = {id(v): v for module in modules for v in vars(module).values() if isinstance(v, APIRouter)}
+        inner = {id(getattr(route, "original_router", None)) for router in routers.values() for route in router.routes}
+        self.routers = [router for key, router in routers.items() if key not in inner]
 
     def __repr__(self) -> str:
         return f"<Feature {self.name}>"

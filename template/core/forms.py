@@ -8,7 +8,7 @@ from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from sqlalchemy import inspect, select
 from sqlmodel import Session, SQLModel
@@ -112,8 +112,12 @@ class Field:
         column = inspect(model).columns[self.name]
         self.is_unique = bool(column.unique or column.primary_key)
         self.kind: Kind = "password" if secret else "textarea" if multiline else _kind(self.type, choices is not None)
-        annotated: Any = Annotated[self.info.annotation, *self.info.metadata]
-        self._adapter: TypeAdapter[Any] = TypeAdapter(annotated)
+        whole: Any = self.info.annotation
+        if pattern := self.info._attributes_set.get("regex"):  # SQLModel takes it, and tells Pydantic nothing
+            whole = Annotated[self.type, StringConstraints(pattern=pattern)]
+        if self.info.metadata:
+            whole = Annotated[whole, *self.info.metadata]
+        self._adapter: TypeAdapter[Any] = TypeAdapter(whole)
 
     @property
     def is_required(self) -> bool:
