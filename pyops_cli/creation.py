@@ -83,9 +83,14 @@ def notes(order: Order, created: Created) -> Iterator[str]:
         yield "no repository was made; copier update needs one."
 
 
+def is_name(text: str) -> bool:
+    """The text can be a project's name."""
+    return len(text) <= NAME_LENGTH and NAME.fullmatch(text) is not None
+
+
 def check_folder(folder: Path, *, named: str | None = None) -> None:
     """Raise when a project cannot be made there, or the folder's name is none for a project."""
-    if named is None and (len(folder.name) > NAME_LENGTH or not NAME.fullmatch(folder.name)):
+    if named is None and not is_name(folder.name):
         raise CommandError(
             f'"{folder.name}" is no name for a project: use at most {NAME_LENGTH} lower-case letters, digits'
             f" and single hyphens, beginning with a letter, like {_suggestion(folder.name)}."
