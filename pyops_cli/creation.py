@@ -23,6 +23,7 @@ NAME_LENGTH = 50
 RELEASE = re.compile(r"v?\d+(\.\d+)+((a|b|rc|\.post|\.dev)\d+)*$")
 
 TAKEN_FROM_EXAMPLE = ("app", "tests", "migrations")
+PACKAGE = re.compile(r"[^A-Za-z0-9.-]")  # what ends a package's name in a requirement
 NO_DEPENDENCIES = "\ndependencies = []\n"
 
 
@@ -61,6 +62,7 @@ def create(order: Order) -> Created:
                     _take(example, checkout, into=stage)
         else:
             render(order.source, stage, data={}, defaults=order.defaults)
+        _check_name_is_free(stage)
         known = begin_repository(stage, message=f"Begin {order.folder.name}") if order.git else True
         commit = recorded_commit(stage)
     return Created(commit=commit, draft=draft, signed_by_fallback=not known)
@@ -166,6 +168,16 @@ def _take(example: Path, checkout: Checkout, *, into: Path) -> None:
         lines = "".join(f'    "{dependency}",\n' for dependency in dependencies)
         text = text.replace(NO_DEPENDENCIES, f"\ndependencies = [\n{lines}]\n", 1)
     pyproject.write_text(text, encoding="utf-8")
+
+
+def _check_name_is_free(stage: Path) -> None:
+    """A project named like a package it needs would need itself, and could never be installed."""
+    pyproject = tomllib.loads((stage / "pyproject.toml").read_text(encoding="utf-8"))
+    name = pyproject["project"]["name"]
+    groups = [pyproject["project"].get("dependencies", []), *pyproject.get("dependency-groups", {}).values()]
+    needed = {PACKAGE.split(entry, maxsplit=1)[0].lower() for group in groups for entry in group}
+    if name in needed:
+        raise CommandError(f'"{name}" is a package that the project itself needs: choose another name.')
 
 
 def _suggestion(name: str) -> str:

@@ -95,6 +95,7 @@ def test_without_git_there_is_no_repository(new: Pyops, workplace: Path) -> None
     [
         pytest.param(["My_Tool"], ["My_Tool", "like my-tool"], id="bad-name"),
         pytest.param(["2nd"], ["2nd", "beginning with a letter"], id="name-begins-with-digit"),
+        pytest.param(["jinja2"], ["jinja2", "package that the project itself needs"], id="name-of-a-package"),
         pytest.param(["a" * 51], ["at most 50"], id="name-too-long"),
         pytest.param(["gone/my-tool"], ["no folder", "make it first"], id="no-parent-folder"),
         pytest.param(
