@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from pyops_cli.checkout import Checkout, opened
 from pyops_cli.errors import CommandError, Interrupted
-from pyops_cli.git import FALLBACK_EMAIL, FALLBACK_NAME, begin_repository
+from pyops_cli.git import FALLBACK_EMAIL, FALLBACK_NAME, GitError, begin_repository
 from pyops_cli.rendering import recorded_commit, render
 from pyops_cli.source import Source
 
@@ -63,7 +64,7 @@ def create(order: Order) -> Created:
         else:
             render(order.source, stage, data={}, defaults=order.defaults)
         _check_name_is_free(stage)
-        known = begin_repository(stage, message=f"Begin {order.folder.name}") if order.git else True
+        known = _first_commit(stage) if order.git else True
         commit = recorded_commit(stage)
     return Created(commit=commit, draft=draft, signed_by_fallback=not known)
 
@@ -161,9 +162,7 @@ def _take(example: Path, checkout: Checkout, *, into: Path) -> None:
             checkout.copy(example / name, into=into / name)
     pyproject = into / "pyproject.toml"
     text = pyproject.read_text(encoding="utf-8")
-    dependencies = tomllib.loads((example / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "dependencies"
-    ]
+    dependencies = _pyproject(example)["project"].get("dependencies")
     if dependencies:
         lines = "".join(f'    "{dependency}",\n' for dependency in dependencies)
         text = text.replace(NO_DEPENDENCIES, f"\ndependencies = [\n{lines}]\n", 1)
@@ -172,12 +171,30 @@ def _take(example: Path, checkout: Checkout, *, into: Path) -> None:
 
 def _check_name_is_free(stage: Path) -> None:
     """A project named like a package it needs would need itself, and could never be installed."""
-    pyproject = tomllib.loads((stage / "pyproject.toml").read_text(encoding="utf-8"))
+    pyproject = _pyproject(stage)
     name = pyproject["project"]["name"]
     groups = [pyproject["project"].get("dependencies", []), *pyproject.get("dependency-groups", {}).values()]
     needed = {PACKAGE.split(entry, maxsplit=1)[0].lower() for group in groups for entry in group}
     if name in needed:
         raise CommandError(f'"{name}" is a package that the project itself needs: choose another name.')
+
+
+def _pyproject(folder: Path) -> dict[str, Any]:
+    try:
+        pyproject = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        pyproject["project"]["name"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise CommandError(
+            f"The template is broken: no usable pyproject.toml in {folder.name}: {error}"
+        ) from error
+    return pyproject
+
+
+def _first_commit(stage: Path) -> bool:
+    try:
+        return begin_repository(stage, message=f"Begin {stage.name}")
+    except GitError as error:
+        raise CommandError(f"git could not make the first commit: {error}; --no-git goes without.") from error
 
 
 def _suggestion(name: str) -> str:

@@ -157,6 +157,7 @@ def test_no_git_on_path_says_what_to_install(new: Pyops, monkeypatch: pytest.Mon
         pytest.param("template/a.txt.jinja", "{% if %}", "a.txt.jinja:1", id="jinja-syntax"),
         pytest.param("template/a.txt.jinja", "{{ 1 | nosuch }}", "nosuch", id="jinja-filter"),
         pytest.param("template/a.txt.jinja", "{{ a.b.c }}", "undefined", id="jinja-undefined"),
+        pytest.param("template/pyproject.toml.jinja", "[", "no usable pyproject.toml", id="toml"),
         pytest.param("copier.yml", "a: [", "copier.yml", id="yaml"),
         pytest.param("copier.yml", "_tasks: [ls]", "run code of its own", id="tasks"),
         pytest.param("copier.yml", "_subdirectory: nosuch", "nosuch", id="no-subdirectory"),
