@@ -132,7 +132,7 @@ def serving(recordings: Path) -> Iterator[Replay]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one packet, or each answer waits 40 ms for an acknowledgement
+        disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement of its head
 
         def do_GET(self) -> None:
             url = urlsplit(self.path)
