@@ -1,4 +1,4 @@
-"""A loopback server in the place of GoDaddy, Namecheap and Name.com: it answers with recordings, or with trouble."""
+"""A loopback server in the place of the registrars: it answers with recordings, or with trouble."""
 
 import json
 import threading
@@ -38,9 +38,9 @@ class Answer:
 class Replay:
     """What the server does, to be changed while it runs.
 
-    `copies` multiplies the recorded rows under numbered names, so that a list of two has pages. `trouble` answers
-    come first, one request each. `instead` may answer a request in the place of the recording. `files` names the
-    recording of each call. `has_core` switches Name.com's newer API on; what was recorded is the older one.
+    `copies` multiplies the recorded rows under numbered names, so that a list of two has pages. The answers in
+    `trouble` come first, one request each. `instead` may answer a request in the place of the recording. `files`
+    names the recording of each call. `has_core` is Name.com's newer API; what was recorded is the older one.
     """
 
     recordings: Path

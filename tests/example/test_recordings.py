@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from app.sources.account import SourceError
 from app.sources.kinds import KINDS
 from app.sources.listing import Listing
