@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import socket
 import ssl
 import threading
 import time
@@ -24,6 +25,15 @@ SECRET = "s3cret/with+signs"
 Send = Callable[[BaseHTTPRequestHandler], None]
 
 
+class Quiet(ThreadingHTTPServer):
+    """A server that does not report the clients that hung up."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 class Server:
     """Gives one answer after the other, the last one for ever, and remembers what it was asked."""
 
@@ -42,8 +52,7 @@ class Server:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = Quiet(("127.0.0.1", 0), Handler)
         if tls:
             self.http.socket = tls.wrap_socket(self.http.socket, server_side=True)
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.http.server_port}"
@@ -213,12 +222,10 @@ def test_a_senseless_wait_ends_the_attempts(
     assert slept == []
 
 
-def test_a_server_that_is_not_there_is_named_after_the_last_attempt(
-    serve: Callable[..., Server], slept: list[float]
-) -> None:
-    server = serve(answer())
-    server.http.server_close()
-    client = Client(server.url, attempts=2, sleep=slept.append)
+def test_a_server_that_is_not_there_is_named_after_the_last_attempt(slept: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    client = Client(f"http://127.0.0.1:{port}", attempts=2, sleep=slept.append)
     with client, pytest.raises(HttpError, match=r"127\.0\.0\.1:\d+/x cannot be reached: .*refused") as caught:
         client.post("/x")
     assert (caught.value.reason, len(slept)) == ("unreachable", 1)

@@ -38,9 +38,9 @@ class Answer:
 class Replay:
     """What the server does, to be changed while it runs.
 
-    `copies` multiplies the recorded rows under numbered names, so that a list of two has pages. The answers in
-    `trouble` come first, one request each. `instead` may answer a request in the place of the recording. `files`
-    names the recording of each call. `has_core` is Name.com's newer API; what was recorded is the older one.
+    `copies` multiplies the recorded rows under numbered names, so that a list of two has pages. The answers
+    in `trouble` come first, one each. `instead` may answer a request before the recording does. `files` names
+    the recording of each call. `has_core` is Name.com's newer API; what was recorded is the older one.
     """
 
     recordings: Path
@@ -151,8 +151,13 @@ def serving(recordings: Path) -> Iterator[Replay]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Quiet(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, *_: object) -> None:
+            pass
+
+    server = Quiet(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     replay.url = f"http://127.0.0.1:{server.server_port}"
