@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from app.sources.kinds import KINDS, kind_of
 from core.errors import CoreError, UserError
 
+ATTEMPTS = 3  # one fewer than the scheduled read: somebody is waiting
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -58,7 +60,7 @@ def _list_kinds() -> int:
 def _read(given: argparse.Namespace) -> int:
     kind = kind_of(given.kind)
     credentials = dict(_pair(text) for text in given.set)
-    account = kind.account(credentials, base_url=given.base_url, timeout_s=given.timeout)
+    account = kind.account(credentials, base_url=given.base_url, timeout_s=given.timeout, attempts=ATTEMPTS)
     if path := urlsplit(given.base_url).path.strip("/"):
         print(f"note: /{path} of the base URL is not used; the registrar's own path stays", file=sys.stderr)
     listing = kind.read(account)
