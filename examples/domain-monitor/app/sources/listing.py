@@ -161,7 +161,7 @@ class Listing:
 
 def _iso(value: datetime | date | None) -> str | None:
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
     return value.isoformat() if value else None
 
 

@@ -77,6 +77,7 @@ def test_a_price_that_is_missing_is_a_remark(registrar: StandIn, capsys: pytest.
         pytest.param(["godaddy", "--set"], "expected one argument", id="nothing to set"),
         pytest.param(["godaddy", "--wat"], "--wat", id="unknown option"),
         pytest.param(["godaddy", *KEYS, "--timeout", "x"], "timeout", id="no number"),
+        pytest.param(["godaddy", *KEYS, "--timeout", "0"], "takes 1 to 600 seconds", id="no time"),
         pytest.param(["godaddy", *KEYS, "--base-url", "nonsense"], "base URL like", id="bad address"),
         pytest.param(
             ["godaddy", *KEYS, "--base-url", "http://127.0.0.1:1"], "cannot be reached", id="unreachable"

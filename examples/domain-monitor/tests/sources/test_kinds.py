@@ -42,7 +42,17 @@ def test_a_base_url_replaces_scheme_host_and_port(base_url: str, used: str) -> N
 
 
 @pytest.mark.parametrize(
-    "base_url", ["api.godaddy.com", "ftp://x", "https://", "http://x:99999", "http://[::1"]
+    "base_url",
+    [
+        "api.godaddy.com",
+        "ftp://x",
+        "https://",
+        "https://x:99999",
+        "http://[::1",
+        "https://a b",
+        "https://300.1.1.1",
+        f"https://{'a' * 64}.com",
+    ],
 )
 def test_a_base_url_that_is_none_is_refused(base_url: str) -> None:
     with pytest.raises(SourceError, match="base URL like"):

@@ -30,9 +30,10 @@ def listed(*domains: str, total: object = None) -> Given:
 
 
 def priced(suffix: str, *rows: str, category: str = "renew") -> Given:
-    product = f'<ProductCategory Name="{category}"><Product Name="{suffix}">{"".join(rows)}</Product></ProductCategory>'
+    product = f'<Product Name="{suffix}">{"".join(rows)}</Product>'
+    found = f'<ProductCategory Name="{category}">{product}</ProductCategory>'
     return given_xml(
-        f"<CommandResponse><UserGetPricingResult>{product}</UserGetPricingResult></CommandResponse>"
+        f"<CommandResponse><UserGetPricingResult>{found}</UserGetPricingResult></CommandResponse>"
     )
 
 
