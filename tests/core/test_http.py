@@ -231,7 +231,7 @@ def test_a_server_that_is_not_there_is_named_after_the_last_attempt(slept: list[
     assert (caught.value.reason, len(slept)) == ("unreachable", 1)
 
 
-@pytest.mark.parametrize("base_url", ["http://a b", f"http://{'a' * 64}.example"])
+@pytest.mark.parametrize("base_url", ["http://h:port", "http://a b", f"http://{'a' * 64}.example"])
 def test_an_address_that_cannot_be_is_told(base_url: str, slept: list[float]) -> None:
     with pytest.raises(HttpError) as caught:
         Client(base_url, sleep=slept.append).get("/")

@@ -139,6 +139,7 @@ NO_ANSWERS = {
     "html": (Given(b"<html>sign in</html>"), "an HTML page"),
     "cut off": (Given(b'[{"domain": "a.com"'), "not JSON"),
     "no list": (given_json({"domains": []}), "no list"),
+    "refusal in a list": (given_json([], 400), "400"),
     "redirect": (Given(b"", 302, {"Location": "http://127.0.0.1:9/"}), "302"),
 }
 
@@ -178,6 +179,13 @@ def test_the_wait_it_asks_for_is_kept_to(registrar: StandIn) -> None:
     registrar.answer = lambda asked: next(answers)
     assert registrar.read("godaddy").complete
     assert registrar.waits == [17.0]
+
+
+def test_a_limit_without_a_wait_is_waited_out_by_our_own_measure(registrar: StandIn) -> None:
+    answers = iter([given_json({"code": "TOO_MANY_REQUESTS"}, 429), given_json([ROW])])
+    registrar.answer = lambda asked: next(answers)
+    assert registrar.read("godaddy").complete
+    assert registrar.waits == [0.5]
 
 
 def test_a_giant_reply_is_not_read_to_its_end(registrar: StandIn) -> None:

@@ -241,6 +241,13 @@ def test_a_limit_or_trouble_of_theirs_is_waited_out(registrar: StandIn, given: G
     assert registrar.waits == [0.5, 1.5]
 
 
+def test_a_registrar_out_of_reach_is_told(registrar: StandIn) -> None:
+    registrar.url = "http://127.0.0.1:1"
+    with pytest.raises(SourceError, match="cannot be reached") as caught:
+        registrar.read("namecheap")
+    assert caught.value.reason == "unreachable"
+
+
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><ApiResponse>&b;</ApiResponse>'
 
 
