@@ -101,9 +101,7 @@ def check_folder(folder: Path, *, named: str | None = None) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise CommandError(f"{folder} is in the way: it is no folder. Choose another name, or move it.")
     if folder.is_dir() and any(folder.iterdir()):
-        raise CommandError(
-            f"{folder} exists and is not empty. Choose another name, or move it out of the way."
-        )
+        raise CommandError(f"{folder} exists and is not empty. Choose another name, or move it out of the way.")
     if not folder.parent.is_dir():
         raise CommandError(f"There is no folder {folder.parent} to make {folder.name} in: make it first.")
 
@@ -139,9 +137,7 @@ def _check_data(data: dict[str, str], checkout: Checkout) -> None:
     questions = checkout.questions()
     for key in data:
         if key not in questions:
-            raise CommandError(
-                f"--data {key}: the template asks no such question; it asks {', '.join(questions)}."
-            )
+            raise CommandError(f"--data {key}: the template asks no such question; it asks {', '.join(questions)}.")
 
 
 def _example(name: str | None, checkout: Checkout) -> Path | None:
@@ -184,9 +180,7 @@ def _pyproject(folder: Path) -> dict[str, Any]:
         pyproject = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
         pyproject["project"]["name"]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise CommandError(
-            f"The template is broken: no usable pyproject.toml in {folder.name}: {error}"
-        ) from error
+        raise CommandError(f"The template is broken: no usable pyproject.toml in {folder.name}: {error}") from error
     return pyproject
 
 

@@ -105,9 +105,7 @@ class Client:
         try:
             host = httpx2.URL(self.base_url).host
         except httpx2.InvalidURL as error:
-            raise HttpError(
-                self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable"
-            ) from None
+            raise HttpError(self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable") from None
         self._http = httpx2.Client(
             base_url=self.base_url,
             headers={"User-Agent": "pyops", **self.headers},

@@ -45,9 +45,7 @@ def pyops(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "venv/bin/pyops"
 
 
-def test_a_command_installed_from_git_makes_projects_of_that_commit(
-    pyops: Path, clone: Path, workplace: Path
-) -> None:
+def test_a_command_installed_from_git_makes_projects_of_that_commit(pyops: Path, clone: Path, workplace: Path) -> None:
     output(pyops, "new", "my-tool", "--defaults", cwd=workplace)
     answers = yaml.safe_load((workplace / "my-tool/.copier-answers.yml").read_text())
     assert answers["_src_path"] == str(clone)

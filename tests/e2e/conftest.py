@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,6 +30,7 @@ class Tool:
     link: str
     folder: Path
     environment: dict[str, str]
+    signed_in: dict[str, Any] = field(default_factory=dict)
 
     def core(self, *arguments: str) -> str:
         """Run `python -m core …` beside it."""
@@ -99,11 +101,16 @@ def seen() -> Seen:
 
 @pytest.fixture
 def visit(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
-    """Open a page in a fresh browser context: `visit(tool, "/domains", width=360)`; signs in by the link once."""
+    """Open a page in a fresh context: `visit(tool, "/domains", width=360)`; without a path nobody is signed in."""
     contexts: list[BrowserContext] = []
 
     def open_page(tool: Tool, path: str = "", *, width: int = 1440, theme: str = "light", role: str = "admin") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)  # type: ignore[arg-type]
+        state = sign_in(browser, tool, role) if path else None
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,  # type: ignore[arg-type]
+            storage_state=state,
+        )
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: note(message, seen))
@@ -111,8 +118,6 @@ def visit(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
         page.on("request", lambda request: seen.hosts.add(urlsplit(request.url).netloc))
         page.set_default_timeout(10_000)
         if path:
-            page.goto(tool.core("users", "link", role_name(tool, role)))
-            page.get_by_role("button", name="Sign in").click()
             page.goto(tool.url + path)
         return page
 
@@ -127,8 +132,14 @@ def note(message: ConsoleMessage, seen: Seen) -> None:
         seen.complaints.append(message.text)
 
 
-def role_name(tool: Tool, role: str) -> str:
-    """The name of a user with a role, made at the first need."""
-    if role != "admin" and role not in tool.core("users", "list"):
-        tool.core("users", "add", role, "--role", role)
-    return role
+def sign_in(browser: Browser, tool: Tool, role: str) -> Any:
+    """The browser's state after a sign-in with a role, by a link as the command line gives it; done once."""
+    if role not in tool.signed_in:
+        command = ["users", "link", role] if role == "admin" else ["users", "add", role, "--role", role]
+        page = browser.new_page()
+        page.goto(tool.core(*command))
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(lambda url: "sign-in" not in url)
+        tool.signed_in[role] = page.context.storage_state()
+        page.close()
+    return tool.signed_in[role]

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from tests.e2e.conftest import REPOSITORY, Seen, Tool
 from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import REPOSITORY, Seen, Tool
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Page]

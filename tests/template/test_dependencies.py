@@ -55,9 +55,7 @@ def test_the_pins_name_no_address() -> None:
 
 def test_a_projects_own_tools_are_the_ones_it_is_developed_with(project: Path) -> None:
     tools = pyproject(project / "pyproject.toml")["dependency-groups"]["dev"]
-    assert set(tools) <= {
-        str(entry) for entry in pyproject(ROOT / "pyproject.toml")["dependency-groups"]["dev"]
-    }
+    assert set(tools) <= {str(entry) for entry in pyproject(ROOT / "pyproject.toml")["dependency-groups"]["dev"]}
 
 
 def test_the_users_dependencies_start_empty_and_apart(project: Path) -> None:

@@ -77,9 +77,7 @@ def release(template: Path, tree: dict[str, str], *, write: Write, commit: Commi
 
 
 def kept(project: Path) -> list[str]:
-    return [
-        name for name in USERS if (project / name).is_file() and (project / name).read_text() == "# mine\n"
-    ]
+    return [name for name in USERS if (project / name).is_file() and (project / name).read_text() == "# mine\n"]
 
 
 @pytest.mark.parametrize("again", [update, recopy])
@@ -91,18 +89,14 @@ def test_what_is_the_users_stays_the_users(
     assert kept(project) == USERS
 
 
-def test_the_users_files_outlive_their_templates(
-    project: Path, template: Path, write: Write, commit: Commit
-) -> None:
+def test_the_users_files_outlive_their_templates(project: Path, template: Path, write: Write, commit: Commit) -> None:
     shutil.rmtree(template / "template")
     release(template, {"template/core/pages.py": "# 2\n"}, write=write, commit=commit)
     update(project)
     assert kept(project) == USERS
 
 
-def test_what_the_user_removed_stays_removed(
-    project: Path, template: Path, write: Write, commit: Commit
-) -> None:
+def test_what_the_user_removed_stays_removed(project: Path, template: Path, write: Write, commit: Commit) -> None:
     shutil.rmtree(project / "app")
     (project / "README.md").unlink()
     commit(project, "Remove")
@@ -122,9 +116,7 @@ def test_an_update_adds_nothing_to_the_users_folders(
 
 def test_core_is_replaced(project: Path, template: Path, write: Write, commit: Commit) -> None:
     (template / "template/core/gone.py").unlink()
-    release(
-        template, {"template/core/pages.py": "# 2\n", "template/core/new.py": ""}, write=write, commit=commit
-    )
+    release(template, {"template/core/pages.py": "# 2\n", "template/core/new.py": ""}, write=write, commit=commit)
     update(project)
     assert (project / "core/pages.py").read_text() == "# 2\n"
     assert sorted(file.name for file in (project / "core").iterdir()) == ["new.py", "pages.py"]
@@ -134,9 +126,7 @@ def test_shared_files_are_merged(project: Path, template: Path, write: Write, co
     text = (project / "pyproject.toml").read_text()
     write(project, {"pyproject.toml": text.replace("[]", '["boto3"]')})
     commit(project, "Add boto3")
-    release(
-        template, {"template/pyproject.toml.jinja": text.replace("# 1", "# 2")}, write=write, commit=commit
-    )
+    release(template, {"template/pyproject.toml.jinja": text.replace("# 1", "# 2")}, write=write, commit=commit)
     update(project)
     assert (project / "pyproject.toml").read_text() == '# 2\n\n\n\n\n\n\ndependencies = ["boto3"]\n'
 
@@ -146,9 +136,7 @@ def test_an_update_of_an_untouched_project_is_clean(
 ) -> None:
     release(template, {"template/core/pages.py": "# 2\n"}, write=write, commit=commit)
     update(project)
-    changed = subprocess.run(
-        ["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True
-    )
+    changed = subprocess.run(["git", "status", "--porcelain"], cwd=project, capture_output=True, text=True, check=True)
     assert changed.stdout.split() == ["M", ".copier-answers.yml", "M", "core/pages.py"]
 
 

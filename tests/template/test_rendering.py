@@ -49,9 +49,7 @@ def test_a_project_has_few_files(project: Path) -> None:
 
 def test_no_template_syntax_is_left(project: Path) -> None:
     assert [name for name in files(project) if "{" in name or name.endswith(".jinja")] == []
-    rendered = [
-        f.name.removesuffix(".jinja") for f in (ROOT / "template").glob("*.jinja") if "{" not in f.name
-    ]
+    rendered = [f.name.removesuffix(".jinja") for f in (ROOT / "template").glob("*.jinja") if "{" not in f.name]
     assert [name for name in rendered if re.search(r"\{\{|\{%", (project / name).read_text())] == []
 
 

@@ -38,15 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m app.sources", description=__doc__, allow_abbrev=False)
-    parser.add_argument(
-        "kind", nargs="?", help="a registrar; without one, the kinds and their fields are listed"
-    )
-    parser.add_argument(
-        "--base-url", default="", help="a server that stands in: its scheme, host and port are used"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="a credential; repeat it"
-    )
+    parser.add_argument("kind", nargs="?", help="a registrar; without one, the kinds and their fields are listed")
+    parser.add_argument("--base-url", default="", help="a server that stands in: its scheme, host and port are used")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a credential; repeat it")
     parser.add_argument("--timeout", type=int, default=30, metavar="SECONDS", help="for one request (30)")
     return parser
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-
 from stand_in import StandIn, standing_in
 
 

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from stand_in import Given, StandIn, given_json
 
 from app.sources.__main__ import main
-from stand_in import Given, StandIn, given_json
 
 KEYS = ("--set", "key=gd-key-5f1c", "--set", "secret=gd-secret=77ab")
 ROW = {"domain": "a.com", "expires": "2027-03-02T09:15:00.000Z"}
@@ -44,15 +44,10 @@ def test_a_path_of_the_base_url_is_not_used_and_that_is_said(
     registrar.answer = lambda asked: given_json([])
     assert main(["godaddy", "--base-url", f"{registrar.url}/some/where", *KEYS]) == 0
     assert registrar.asked[0].path == "/v1/domains"
-    assert (
-        capsys.readouterr().err
-        == "note: /some/where of the base URL is not used; the registrar's own path stays\n"
-    )
+    assert capsys.readouterr().err == "note: /some/where of the base URL is not used; the registrar's own path stays\n"
 
 
-def test_an_incomplete_list_is_printed_and_fails(
-    registrar: StandIn, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_incomplete_list_is_printed_and_fails(registrar: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
     registrar.answer = lambda asked: given_json([ROW, {"domain": "b.com", "expires": "soon"}])
     assert main(["godaddy", "--base-url", registrar.url, *KEYS]) == 1
     out, err = capsys.readouterr()
@@ -79,9 +74,7 @@ def test_a_price_that_is_missing_is_a_remark(registrar: StandIn, capsys: pytest.
         pytest.param(["godaddy", *KEYS, "--timeout", "x"], "timeout", id="no number"),
         pytest.param(["godaddy", *KEYS, "--timeout", "0"], "takes 1 to 600 seconds", id="no time"),
         pytest.param(["godaddy", *KEYS, "--base-url", "nonsense"], "base URL like", id="bad address"),
-        pytest.param(
-            ["godaddy", *KEYS, "--base-url", "http://127.0.0.1:1"], "cannot be reached", id="unreachable"
-        ),
+        pytest.param(["godaddy", *KEYS, "--base-url", "http://127.0.0.1:1"], "cannot be reached", id="unreachable"),
     ],
 )
 def test_a_failure_is_one_line_on_standard_error(

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from stand_in import Asked, Given, StandIn, given_json
 
 from app.sources.account import SourceError
-from stand_in import Asked, Given, StandIn, given_json
 
 ROW = {
     "domain": "Alpha-Shop.com",
@@ -64,9 +64,7 @@ def test_the_key_goes_in_a_header_and_auth_codes_are_not_asked_for(registrar: St
 
 
 def test_a_name_registered_elsewhere_is_kept_without_a_date(registrar: StandIn) -> None:
-    registrar.answer = lambda asked: given_json(
-        [{"domain": "hosted.org", "status": "ACTIVE", "nameServers": None}]
-    )
+    registrar.answer = lambda asked: given_json([{"domain": "hosted.org", "status": "ACTIVE", "nameServers": None}])
     listing = registrar.read("godaddy")
     assert [(row.name, row.expires_at, row.nameservers) for row in listing.registrations] == [
         ("hosted.org", None, None)

@@ -1,10 +1,10 @@
 """What can be entered for an account, and what cannot."""
 
 import pytest
+from stand_in import CREDENTIALS, SECRETS
 
 from app.sources.account import SourceError
 from app.sources.kinds import KINDS, kind_of
-from stand_in import CREDENTIALS, SECRETS
 
 
 def test_every_kind_says_what_it_needs() -> None:
@@ -69,9 +69,7 @@ def test_credentials_do_not_travel_in_clear_text() -> None:
     [
         pytest.param({"key": "k"}, "needs secret", id="missing"),
         pytest.param({"key": "k", "secret": "  "}, "needs secret", id="blank"),
-        pytest.param(
-            {"key": "k", "secret": "s", "token": "t"}, "has no field token; it has key, secret", id="unknown"
-        ),
+        pytest.param({"key": "k", "secret": "s", "token": "t"}, "has no field token; it has key, secret", id="unknown"),
         pytest.param({"key": "k", "secret": "s\nx"}, "cannot use the secret as entered", id="line break"),
         pytest.param({"key": "k", "secret": "“s”"}, "cannot use the secret as entered", id="curly quotes"),
     ],
@@ -92,7 +90,5 @@ def test_an_account_never_shows_its_secrets() -> None:
 
 
 def test_an_unknown_kind_names_the_known_ones() -> None:
-    with pytest.raises(
-        SourceError, match="'godady' is no kind of source; there are godaddy, namecheap, namecom"
-    ):
+    with pytest.raises(SourceError, match="'godady' is no kind of source; there are godaddy, namecheap, namecom"):
         kind_of("godady")

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from stand_in import Asked, Given, StandIn, given_xml
 
 from app.sources.account import SourceError
-from stand_in import Asked, Given, StandIn, given_xml
 
 LIST, PRICES = "namecheap.domains.getList", "namecheap.users.getPricing"
 
@@ -32,9 +32,7 @@ def listed(*domains: str, total: object = None) -> Given:
 def priced(suffix: str, *rows: str, category: str = "renew") -> Given:
     product = f'<Product Name="{suffix}">{"".join(rows)}</Product>'
     found = f'<ProductCategory Name="{category}">{product}</ProductCategory>'
-    return given_xml(
-        f"<CommandResponse><UserGetPricingResult>{found}</UserGetPricingResult></CommandResponse>"
-    )
+    return given_xml(f"<CommandResponse><UserGetPricingResult>{found}</UserGetPricingResult></CommandResponse>")
 
 
 def cost(price: str, yours: str = "", regular: str = "", years: int = 1, currency: str = "USD") -> str:
@@ -44,9 +42,7 @@ def cost(price: str, yours: str = "", regular: str = "", years: int = 1, currenc
 
 def failed(number: str, text: str = "no") -> Given:
     error = f'<Errors><Error Number="{number}">{text}</Error></Errors>'
-    return given_xml(
-        error + "<CommandResponse><DomainGetInfoResult ID='0' /></CommandResponse>", status="ERROR"
-    )
+    return given_xml(error + "<CommandResponse><DomainGetInfoResult ID='0' /></CommandResponse>", status="ERROR")
 
 
 def no_price(suffix: str) -> Given:
@@ -61,9 +57,7 @@ def answering(page: Given, price: Callable[[str], Given] = no_price) -> Callable
 
 
 def test_a_domain_is_read_with_all_it_says(registrar: StandIn) -> None:
-    registrar.answer = answering(
-        listed(domain("alpha-blog.net")), lambda suffix: priced("net", cost("12.50"))
-    )
+    registrar.answer = answering(listed(domain("alpha-blog.net")), lambda suffix: priced("net", cost("12.50")))
     assert [row.as_json() for row in registrar.read("namecheap").registrations] == [
         {
             "name": "alpha-blog.net",
@@ -109,9 +103,7 @@ def test_privacy_is_what_whoisguard_says(registrar: StandIn, guard: str, privacy
     ("locked", "expired", "status"),
     [("true", "false", "held by Namecheap"), ("false", "true", "expired"), ("false", "", None)],
 )
-def test_the_status_comes_from_two_flags(
-    registrar: StandIn, locked: str, expired: str, status: str | None
-) -> None:
+def test_the_status_comes_from_two_flags(registrar: StandIn, locked: str, expired: str, status: str | None) -> None:
     registrar.answer = answering(listed(domain("a.com", IsLocked=locked, IsExpired=expired)))
     assert registrar.read("namecheap").registrations[0].status == status
 
@@ -177,9 +169,7 @@ def test_the_renewal_price_is_the_first_above_zero(registrar: StandIn, rows: lis
 
 
 def test_a_price_for_something_else_is_not_taken(registrar: StandIn) -> None:
-    registrar.answer = answering(
-        listed(domain("a.com")), lambda suffix: priced("com", cost("8"), category="register")
-    )
+    registrar.answer = answering(listed(domain("a.com")), lambda suffix: priced("com", cost("8"), category="register"))
     assert registrar.read("namecheap").registrations[0].renewal_price is None
 
 
@@ -209,14 +199,10 @@ def test_prices_are_not_asked_for_any_more_once_the_limit_is_reached(registrar: 
     ("given", "reason", "words"),
     [
         pytest.param(failed("1011102", "API Key is invalid"), "wrong key", "Profile > Tools", id="wrong key"),
-        pytest.param(
-            failed("1011150", "Invalid request IP"), "address not allowed", "client_ip", id="address"
-        ),
+        pytest.param(failed("1011150", "Invalid request IP"), "address not allowed", "client_ip", id="address"),
         pytest.param(failed("4011103", "no"), "not entitled", "4011103", id="not entitled"),
         pytest.param(failed("5050900", "Unknown"), "their fault", "5050900", id="their fault"),
-        pytest.param(
-            failed("2030166", "Domain is invalid"), "refused", "2030166: Domain is invalid", id="refused"
-        ),
+        pytest.param(failed("2030166", "Domain is invalid"), "refused", "2030166: Domain is invalid", id="refused"),
         pytest.param(given_xml("", status="ERROR"), "refused", "no number", id="no number"),
         pytest.param(Given(b"", 405), "rate limited", "405", id="rate limited"),
         pytest.param(Given(b"<html>oops</html>", 500), "their fault", "500", id="500"),

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from stand_in import Asked, Given, StandIn, given_json
 
 from app.sources.account import SourceError
-from stand_in import Asked, Given, StandIn, given_json
 
 ROW = {
     "domainName": "alpha-care.com",
@@ -20,9 +20,7 @@ ROW = {
 
 
 def core(*rows: dict[str, Any], total: object = None, **more: object) -> Given:
-    return given_json(
-        {"domains": rows, "totalCount": len(rows) if total is None else total, "from": 1, **more}
-    )
+    return given_json({"domains": rows, "totalCount": len(rows) if total is None else total, "from": 1, **more})
 
 
 def old(answer: Given) -> Any:
@@ -62,9 +60,7 @@ def test_the_older_api_leaves_out_what_is_false(registrar: StandIn) -> None:
     body = b'{"domains":[{"domainName":"aur.im","expireDate":"2021-06-02T00:59:57Z"}]}'
     registrar.answer = old(Given(body, 200, {"Content-Type": "text/html; charset=UTF-8"}))
     listing = registrar.read("namecom")
-    assert [(row.auto_renew, row.locked, row.privacy) for row in listing.registrations] == [
-        (False, False, None)
-    ]
+    assert [(row.auto_renew, row.locked, row.privacy) for row in listing.registrations] == [(False, False, None)]
     assert listing.complete
 
 
@@ -104,9 +100,7 @@ def test_an_end_that_is_not_proven_leaves_the_list_incomplete(registrar: StandIn
 
 
 def test_page_numbers_that_turn_in_a_circle_are_left(registrar: StandIn) -> None:
-    registrar.answer = lambda asked: core(
-        ROW | {"domainName": f"n{len(registrar.asked)}.com"}, total=9, nextPage=2
-    )
+    registrar.answer = lambda asked: core(ROW | {"domainName": f"n{len(registrar.asked)}.com"}, total=9, nextPage=2)
     listing = registrar.read("namecom")
     assert (listing.complete, len(registrar.asked)) == (False, 2)
 
