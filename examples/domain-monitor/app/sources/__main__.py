@@ -1,7 +1,7 @@
 """Try a registrar account without saving it: `python -m app.sources KIND --set key=value …`.
 
 One JSON object per domain on standard output, remarks on standard error. The exit code is 0 only when the
-list is complete; an incomplete one is printed as far as it came, but exits with 1 like any failure, and the last
+list is complete; an incomplete one is printed as far as it came, but exits with 1 like any failure, and one
 line on standard error says what is missing.
 """
 

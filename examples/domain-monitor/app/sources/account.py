@@ -75,7 +75,7 @@ class Account:
         reasons: Reasons | None = None,
         advice: Advice | None = None,
     ) -> "Api":
-        """Prepare the connection; `reasons` explains codes and statuses, `advice` is in the registrar's terms."""
+        """Prepare the connection; `reasons` explains codes and statuses, `advice` is the registrar's own."""
         stand_in = urlsplit(self.base_url).hostname in LOOPBACK  # has none of the registrar's limits
         client = Client(
             self.base_url,
