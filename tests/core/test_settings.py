@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 import core
 from core import settings
@@ -11,7 +12,7 @@ from core.settings import PROJECT, Settings, load
 class Own(core.Settings):
     """A project's settings, with a list that pydantic reads as JSON."""
 
-    zones: list[str] = []
+    zones: list[str] = Field(default_factory=list)
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +86,8 @@ def test_the_database_url_is_sqlalchemys(monkeypatch: pytest.MonkeyPatch, given:
 
 
 @pytest.mark.parametrize(
-    ("given", "folder"), [("/srv/data", Path("/srv/data")), ("elsewhere", PROJECT / "elsewhere"), ("", PROJECT / "data")]
+    ("given", "folder"),
+    [("/srv/data", Path("/srv/data")), ("elsewhere", PROJECT / "elsewhere"), ("", PROJECT / "data")],
 )
 def test_a_relative_data_folder_is_the_projects(monkeypatch: pytest.MonkeyPatch, given: str, folder: Path) -> None:
     monkeypatch.setenv("DATA_DIR", given)

@@ -10,7 +10,12 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("text", "length"),
-    [("90s", timedelta(seconds=90)), ("15m", timedelta(minutes=15)), ("1h", timedelta(hours=1)), ("2d", timedelta(days=2))],
+    [
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("1h", timedelta(hours=1)),
+        ("2d", timedelta(days=2)),
+    ],
 )
 def test_a_period_is_a_number_and_a_unit(text: str, length: timedelta) -> None:
     assert period(text) == length
@@ -45,7 +50,8 @@ def test_a_duration_reads_as_words(seconds: float, words: str) -> None:
     ("before", "words"),
     [
         (timedelta(seconds=3), "just now"), (timedelta(minutes=5), "5 min ago"), (timedelta(hours=3), "3 h ago"),
-        (timedelta(days=1, hours=2), "yesterday"), (timedelta(days=3), "3 days ago"), (timedelta(seconds=-30), "in 30 s"),
+        (timedelta(days=1, hours=2), "yesterday"), (timedelta(days=3), "3 days ago"),
+        (timedelta(seconds=-30), "in 30 s"),
     ],
 )  # fmt: skip
 def test_a_moment_reads_as_words(before: timedelta, words: str) -> None:
