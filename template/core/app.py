@@ -102,6 +102,7 @@ class App:
         behind = ready(runtime.database, runtime.histories)
         if behind.problems:
             raise UserError(f"{'; '.join(behind.problems)}. Run: python -m core migrate")
+        runtime.database.analyze()
         runtime.scheduler.start()
         self.runtime = runtime
         return runtime

@@ -132,8 +132,8 @@ def job(
 class Step:
     """One part of a run: what it writes, committed together with its progress and log at its end."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, commit: Callable[["Step"], None]) -> None:
+        self.name, self._commit = name, commit
         self.writes: list[Callable[[Session], object]] = []
         self.lines: list[tuple[str, str]] = []
 
@@ -165,6 +165,11 @@ class Step:
         """Write a line to the run's log."""
         self.lines.append((level, text))
 
+    def commit(self) -> None:
+        """Write what has come so far and go on: for a step with more rows than one short transaction takes."""
+        self._commit(self)
+        self.writes, self.lines = [], []
+
 
 class Run:
     """What a job is given beside its database: steps, progress, a log. Nothing it does holds a transaction open."""
@@ -189,7 +194,7 @@ class Run:
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """One part that may fail alone: its error is logged with the run, which goes on and ends as failed."""
-        step = Step(name)
+        step = Step(name, self._commit)
         try:
             yield step
             self._commit(step)

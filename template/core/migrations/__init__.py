@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic.autogenerate import compare_metadata
 from alembic.autogenerate.api import RevisionContext
@@ -15,6 +15,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
+from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
 from .. import log
@@ -144,8 +145,16 @@ def _alembic(
             render_as_batch=True,
             transactional_ddl=False,  # the transaction is ours
             user_module_prefix="sqlmodel.",
+            render_item=_render,
         )
         yield environment
+
+
+def _render(kind: str, item: Any, _context: object) -> str | Literal[False]:
+    """In a revision, a type that is not SQLModel's (Encrypted, or a project's own) is what the database stores."""
+    if kind == "type" and isinstance(item, TypeDecorator) and not type(item).__module__.startswith("sqlmodel"):
+        return f"sa.{item.impl_instance!r}"
+    return False
 
 
 def _upgrade_one(connection: Connection, history: History) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -111,6 +112,7 @@ class Table:
                 f"Table({model.__name__}) has two columns named {', '.join(twice)}; give one a name=."
             )
         self.model, self.joins, self.link, self.size, self.empty = model, tuple(joins), link, size, empty
+        self._linked = [name for _, name, _, _ in Formatter().parse(link) if name]
         self.columns = columns
         self.by_name = {column.name: column for column in columns}
         self.primary: tuple[Any, ...] = tuple(getattr(model, key.name) for key in inspect(model).primary_key)
@@ -126,7 +128,7 @@ class Table:
 
     def href(self, row: Row) -> str:
         """The link of a row, "" when rows have none."""
-        return self.link.format_map({k: quote(str(v), safe="") for k, v in row.items()}) if self.link else ""
+        return self.link.format(**{name: quote(str(row[name]), safe="") for name in self._linked})
 
 
 def shorten(text: str, longest: int = LONGEST_TEXT) -> str:
