@@ -87,7 +87,7 @@ def test_rows_come_in_the_order_that_is_asked_unknown_ones_last(sort: str, expec
         ("wool", set()),
         ("  ", {"armchair", "bench", "cot", "desk", "Easel"}),
         ("x" * 5000, set()),
-        ("a " * 5000, {"armchair", "cot", "Easel"}),
+        ("a " * 5000, {"armchair", "bench", "cot", "Easel"}),
         ("b\0ench", {"bench"}),
     ],
 )
