@@ -11,7 +11,6 @@ from sqlmodel import Field as ModelField
 from starlette.testclient import TestClient
 
 from core import Field, Form, Session
-from core.db import Database
 from core.testing import html
 from tests.web.asking import htmx
 from tests.web.shop.models import Base, Colour, Item, Maker
@@ -38,16 +37,11 @@ TICKET = Form(
     Ticket,
     Field(Ticket.code),
     Field(Ticket.kind),
-    Field(Ticket.seats, choices=[(2, "two"), (4, "four")]),  # type: ignore[list-item]
+    Field(Ticket.seats, choices=[(2, "two"), (4, "four")]),
     Field(Ticket.holder),
     Field(Ticket.price),
     Field(Ticket.open),
 )
-
-
-@pytest.fixture
-def tickets(database: Database) -> None:
-    Ticket.__table__.create(database.writer)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -64,10 +58,8 @@ def test_a_choice_is_a_select_and_a_long_text_an_area(client: TestClient, sell: 
     page = html(client.get("/shop/new"))
     assert [o.attribute("value") for o in page.all("select[name=colour] option")] == ["", "red", "sky_blue"]
     assert [o.text for o in page.all("select[name=colour] option")] == ["—", "red", "sky blue"]
-    assert [(o.attribute("value"), o.text) for o in page.all("select[name=maker_id] option")] == [
-        ("", "—"),
-        ("1", "Anna"),
-    ]
+    assert [o.attribute("value") for o in page.all("select[name=maker_id] option")] == ["", "1"]
+    assert [o.text for o in page.all("select[name=maker_id] option")] == ["—", "Anna"]
     assert page.all("textarea[name=note]")
 
 
@@ -246,7 +238,7 @@ def test_a_stored_secret_may_be_left_empty_in_the_browser_too() -> None:
         value: str
 
     form = Form(Key, Field(Key.value, secret=True))
-    stored, new = form.show(None, Key(value="hunter2")), form.show(None)  # type: ignore[arg-type]
+    stored, new = form.show(None, Key(value="hunter2")), form.show(None)
     assert (new.fields[0].required, stored.fields[0].required, stored.fields[0].value) == (True, False, "")
     assert stored.fields[0].placeholder == "Leave empty to keep it"
 
@@ -261,7 +253,6 @@ def test_a_form_with_a_mistake_saves_nothing(client: TestClient, names: Callable
     assert names() == set()
 
 
-@pytest.mark.usefixtures("tickets")
 @pytest.mark.parametrize(
     ("typed", "wrong"),
     [
@@ -275,7 +266,7 @@ def test_a_form_with_a_mistake_saves_nothing(client: TestClient, names: Callable
         ({"holder": ""}, []),
         ({"code": "T1"}, ["code"]),
         ({"price": ""}, ["price"]),
-        ({"price": "1e5000"}, []),
+        ({"price": "1e5000"}, ["price"]),
     ],
 )
 def test_choices_defaults_and_keys(typed: dict[str, str], wrong: list[str], db: Session) -> None:
@@ -285,7 +276,6 @@ def test_choices_defaults_and_keys(typed: dict[str, str], wrong: list[str], db: 
     assert form.data.get("kind", "day") in ("day", "night")
 
 
-@pytest.mark.usefixtures("tickets")
 def test_what_is_left_empty_takes_its_default(db: Session) -> None:
     ticket = TICKET.save(db, TICKET.read(db, {"code": "T9", "price": "5", "kind": "", "seats": ""}))
     assert ticket.model_dump(exclude={"price"}) == {
