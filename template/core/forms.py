@@ -147,7 +147,7 @@ class Field:
         if self.kind == "select" and text not in {value for value, _ in self._pairs(db)}:
             raise ValueError(f"{text!r} is not one of the choices.")
         try:
-            value = self._adapter.validate_python(text)
+            value: Any = self._adapter.validate_python(text)
         except ValidationError as error:
             raise ValueError(_sentence(error)) from error
         if isinstance(value, int | float | Decimal) and not abs(value) < LARGEST_NUMBER:

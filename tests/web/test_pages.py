@@ -7,9 +7,9 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from core import DB, DeclarationError, Go, View, action, page, pages
+from core import DB, DeclarationError, Go, Session, View, action, page, pages
 from core.audit import AuditEntry
-from core.db import Database
+from core.db import Database, turnstile
 from core.marks import of
 from core.testing import html
 from tests.web.asking import JSON, ClientAs, htmx
@@ -256,3 +256,14 @@ def test_a_marked_function_stays_the_function_it_was() -> None:
 def test_no_address_says_no_method(client_as: ClientAs) -> None:
     response = client_as("viewer").get("/shop/sell/go")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", ["/shop/sell/go", "/shop/reserve/chair", "/shop/api/items/chair"])
+def test_who_waits_too_long_to_write_is_told_to_come_back(
+    path: str, client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turnstile, "WAIT_S", 0.1)
+    db.add(Item(name="somebody else's"))
+    db.flush()
+    response = client.post(path, headers=JSON)
+    assert (response.status_code, response.headers["retry-after"], response.json()["title"]) == (503, "2", "Busy")
