@@ -7,7 +7,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select
-from sqlalchemy import types as sql
 
 from .declare import Column, Table
 from .state import UrlState
@@ -129,7 +128,7 @@ def _range(column: Column, state: UrlState, found: Narrowing) -> None:
         found.conditions.append(column.expression >= low)
         found.chips.append((f"{label} from {state.get(low_name)}", state.drop(low_name)))
     if high is not None:
-        through_the_day = isinstance(column.expression.type, sql.DateTime)
+        through_the_day = issubclass(column.type, datetime)
         test = column.expression < high + timedelta(days=1) if through_the_day else column.expression <= high
         found.conditions.append(and_(test))
         found.chips.append((f"{label} to {state.get(high_name)}", state.drop(high_name)))
@@ -144,5 +143,5 @@ def _value(column: Column, text: str) -> Any:
         day = date.fromisoformat(text)
     except (ValueError, InvalidOperation):
         return None
-    as_moment = column.expression.type.python_type is datetime
+    as_moment = issubclass(column.type, datetime)
     return datetime.fromisoformat(f"{day.isoformat()}T00:00:00+00:00") if as_moment else day

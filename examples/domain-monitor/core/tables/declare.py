@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from sqlalchemy import ColumnElement, inspect
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
 from ..errors import DeclarationError
@@ -70,11 +71,12 @@ class Column:
         self.expression: Any = attribute
         self.label = label or self.name.removesuffix("_id").replace("_", " ").capitalize()
         self.search, self.sort, self.empty, self.hidden = search, sort, empty, hidden
-        self.kind: Kind = _kind(attribute.type)
+        self.type = _python_type(attribute.type)
+        self.kind: Kind = _kind(self.type)
         if filter == "text":
             self.kind = "text"
         self.filter = bool(filter)
-        self._show = show or _plain(attribute.type, empty)
+        self._show = show or _plain(empty)
 
     @property
     def is_numeric(self) -> bool:
@@ -147,11 +149,18 @@ def _default_sort(sort: Any, columns: Sequence[Column]) -> str:
     return next((c.name for c in columns if c.expression is sort), str(getattr(sort, "key", sort)))
 
 
-def _kind(type_: Any) -> Kind:
+def _python_type(type_: Any) -> type:
+    """What Python gets from a column; str where SQLAlchemy does not tell."""
+    while isinstance(type_, TypeDecorator):  # SQLModel's own datetimes and texts are decorated
+        type_ = type_.impl_instance
     try:
-        python = type_.python_type
+        python: type = type_.python_type
     except NotImplementedError:
-        return "text"
+        return str
+    return python
+
+
+def _kind(python: type) -> Kind:
     if issubclass(python, bool):
         return "flag"
     if issubclass(python, int | float | Decimal):
@@ -159,8 +168,8 @@ def _kind(type_: Any) -> Kind:
     return "date" if issubclass(python, date | datetime) else "choice"
 
 
-def _plain(type_: Any, empty: str) -> Show:
-    """How values of a type are shown when the column does not say."""
+def _plain(empty: str) -> Show:
+    """How values are shown when the column does not say."""
     nothing = Cell(empty, tone="unknown")
 
     def show(value: Any, _row: Row) -> Cell | str:
