@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -126,8 +126,9 @@ async def _state(request: Request) -> UrlState:
     return UrlState(request.url.path, request.url.query)
 
 
-async def _form(request: Request) -> FormData:
-    return await request.form(max_files=5, max_part_size=20_000_000)
+async def _form(request: Request) -> AsyncIterator[FormData]:
+    async with request.form(max_files=5, max_part_size=20_000_000) as form:  # closes uploaded files
+        yield form
 
 
 async def _settings(request: Request) -> Settings:
