@@ -59,7 +59,7 @@ class Source:
 def choose(template: str | None, *, ref: str | None) -> Source:
     """The template asked for, else the one set up for this user, else the one this command came with."""
     asked = template or os.environ.get(VARIABLE) or _configured()
-    url, own_ref = (_absolute(asked), None) if asked else _own()
+    url, own_ref = (absolute(asked), None) if asked else _own()
     source = Source(url, ref or own_ref or HEAD)
     if source.folder is not None:
         _check_folder(source.folder)
@@ -97,7 +97,7 @@ def _own() -> tuple[str, str | None]:
     except PackageNotFoundError:
         origin = {}
     if "url" in origin:
-        return _absolute(origin["url"]), _own_ref(origin.get("vcs_info", {}), installed)
+        return absolute(origin["url"]), _own_ref(origin.get("vcs_info", {}), installed)
     checkout = Path(__file__).resolve().parent.parent
     if (checkout / "copier.yml").is_file():
         return str(checkout), None
@@ -110,7 +110,7 @@ def _own_ref(vcs_info: dict[str, str], installed: Distribution) -> str | None:
     return own_tag if vcs_info.get("requested_revision") == own_tag else vcs_info.get("commit_id")
 
 
-def _absolute(address: str) -> str:
+def absolute(address: str) -> str:
     """An address that means the same from every folder."""
     address = re.sub(r"^git\+(?=file:)", "", address)
     if address.startswith("file:"):

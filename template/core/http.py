@@ -40,14 +40,19 @@ class HttpError(CoreError):
         self.reason, self.again = reason, again
 
 
-def forbid(reason: str | None) -> None:
-    """Refuse this thread's requests from now on, or allow them again (None); a reason reads like "a write is open"."""
-    _thread.reason = reason
+def forbid(reason: str) -> Callable[[], None]:
+    """Refuse this thread's requests until the returned function is called, from any thread.
+
+    A reason reads like "a write is open".
+    """
+    _thread.reasons = reasons = [reason]
+    return reasons.clear
 
 
 def forbidden() -> str | None:
     """Why this thread must not wait on the network now; None when it may."""
-    return getattr(_thread, "reason", None)
+    reasons: list[str] = getattr(_thread, "reasons", [])
+    return reasons[0] if reasons else None
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,10 @@ class Client:
         for name in ("httpx2", "httpcore2"):  # their own lines would carry whole URLs and headers
             logging.getLogger(name).setLevel(logging.WARNING)
         self._free_at = self.clock()
+        try:
+            host = httpx2.URL(self.base_url).host
+        except httpx2.InvalidURL as error:
+            raise HttpError(self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable") from None
         self._http = httpx2.Client(
             base_url=self.base_url,
             headers={"User-Agent": "pyops", **self.headers},
@@ -109,7 +118,7 @@ class Client:
             timeout=httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0)),
             verify=_tls(),
             transport=self.transport,
-            trust_env=httpx2.URL(self.base_url).host not in LOOPBACK,  # no proxy reaches this machine
+            trust_env=host not in LOOPBACK,  # no proxy reaches this machine
         )
 
     def __enter__(self) -> "Client":
@@ -166,7 +175,7 @@ class Client:
                         raise HttpError(f"{safe} sent more than {self.max_bytes:,} bytes", reason="too large")
                     if self.clock() > give_up_at:
                         raise httpx2.ReadTimeout("")
-        except httpx2.RequestError as error:
+        except (httpx2.RequestError, UnicodeError) as error:  # UnicodeError: a host name longer than any
             raise self._failure(error, request.method, safe) from None  # the cause may quote a header
         return Reply(response.status_code, response.headers, bytes(body), safe)
 
@@ -186,11 +195,11 @@ class Client:
             return float(after) if date is None else max(0.0, date.timestamp() - time.time())
         return 0.0
 
-    def _failure(self, error: httpx2.RequestError, method: str, safe: str) -> HttpError:
+    def _failure(self, error: Exception, method: str, safe: str) -> HttpError:
         why = self.mask(str(error))
         if "[SSL" in why:
             return HttpError(f"{safe} shows no certificate to trust: {why}", reason="tls")
-        if isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError | httpx2.ProxyError):
+        if isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError | httpx2.ProxyError | UnicodeError):
             return HttpError(f"{safe} cannot be reached: {why}", reason="unreachable", again=True)
         if isinstance(error, httpx2.TimeoutException):
             return HttpError(f"{safe} did not answer within {self.timeout_s:g} s", reason="timeout")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from core.errors import CoreError
-from core.http import Client, HttpError, Reply, forbid_waiting, forbidden
+from core.http import Client, HttpError, Reply, forbid, forbidden
 
 SECRET = "s3cret/with+signs"
 Send = Callable[[BaseHTTPRequestHandler], None]
@@ -214,9 +214,7 @@ def test_a_reply_of_another_form_can_ask_us_to_wait(
 
 
 @pytest.mark.parametrize("asked_s", [float("nan"), -1.0])
-def test_a_senseless_wait_ends_the_attempts(
-    serve: Callable[..., Server], slept: list[float], asked_s: float
-) -> None:
+def test_a_senseless_wait_ends_the_attempts(serve: Callable[..., Server], slept: list[float], asked_s: float) -> None:
     with Client(serve(answer(405)).url, busy=lambda reply: asked_s, sleep=slept.append) as client:
         assert client.get("/").status == 405
     assert slept == []
@@ -229,6 +227,13 @@ def test_a_server_that_is_not_there_is_named_after_the_last_attempt(slept: list[
     with client, pytest.raises(HttpError, match=r"127\.0\.0\.1:\d+/x cannot be reached: .*refused") as caught:
         client.post("/x")
     assert (caught.value.reason, len(slept)) == ("unreachable", 1)
+
+
+@pytest.mark.parametrize("base_url", ["http://h:port", "http://a b", f"http://{'a' * 64}.example"])
+def test_an_address_that_cannot_be_is_told(base_url: str, slept: list[float]) -> None:
+    with pytest.raises(HttpError) as caught:
+        Client(base_url, sleep=slept.append).get("/")
+    assert caught.value.reason == "unreachable"
 
 
 @pytest.mark.parametrize("send", [stall, drip])
@@ -356,29 +361,29 @@ def test_requests_keep_their_distance(serve: Callable[..., Server]) -> None:
     assert begun == [100.0, 103.0, 106.0]
 
 
+@pytest.fixture
+def forbidden_here() -> Iterator[None]:
+    """This thread has a write open."""
+    forbid("a write transaction is open")
+    yield
+    forbid(None)
+
+
+@pytest.mark.usefixtures("forbidden_here")
 def test_no_request_leaves_while_waiting_is_forbidden(serve: Callable[..., Server]) -> None:
     server = serve(answer())
     with (
         Client(server.url) as client,
-        forbid_waiting("a write transaction is open"),
         pytest.raises(CoreError, match=r"a write transaction is open while GET http://.*/x would wait"),
     ):
         client.get("/x", params={"key": SECRET})
     assert server.requests == []
 
 
+@pytest.mark.usefixtures("forbidden_here")
 def test_waiting_is_forbidden_to_its_own_thread_only() -> None:
     elsewhere: list[str | None] = []
     thread = threading.Thread(target=lambda: elsewhere.append(forbidden()))
-    with forbid_waiting("a transaction is open"):
-        thread.start()
-        thread.join()
+    thread.start()
+    thread.join()
     assert elsewhere == [None]
-
-
-def test_forbidding_twice_ends_with_the_outer_block() -> None:
-    with forbid_waiting("outer"):
-        with forbid_waiting("inner"):
-            assert forbidden() == "inner"
-        assert forbidden() == "outer"
-    assert forbidden() is None

@@ -83,11 +83,7 @@ class Replay:
         if isinstance(recorded, dict):
             return Answer(404, self.recording("godaddy"), {"Content-Type": "application/json"})
         rows = self._copied(recorded, "domain")
-        after = (
-            [row["domain"] for row in rows].index(request.query["marker"]) + 1
-            if "marker" in request.query
-            else 0
-        )
+        after = [row["domain"] for row in rows].index(request.query["marker"]) + 1 if "marker" in request.query else 0
         return _json(rows[after : after + int(request.query["limit"])])
 
     def _namecom(self, request: Request) -> Answer:
@@ -108,8 +104,7 @@ class Replay:
             rows = self._copied([dict(row.attrib) for row in result], "Name")
             page, size = int(request.form["Page"]), int(request.form["PageSize"])
             result[:] = [
-                ElementTree.Element(f"{{{NAMESPACE}}}Domain", row)
-                for row in rows[(page - 1) * size : page * size]
+                ElementTree.Element(f"{{{NAMESPACE}}}Domain", row) for row in rows[(page - 1) * size : page * size]
             ]
             for name, number in (("TotalItems", len(rows)), ("CurrentPage", page), ("PageSize", size)):
                 found = tree.find(f".//{{{NAMESPACE}}}{name}")

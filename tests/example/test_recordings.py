@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from replay import Answer, Replay, serving
 
 from app.sources.account import SourceError
 from app.sources.kinds import KINDS
 from app.sources.listing import Listing
-from replay import Answer, Replay, serving
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "domain-monitor"
@@ -48,13 +48,9 @@ def replay() -> Iterator[Replay]:
 
 def expected(file: str) -> Any:
     """What index.json expects of a recording; only CI insists that every file is there."""
-    entry = next(
-        (each for each in json.loads((RECORDINGS / "index.json").read_text()) if each["file"] == file), None
-    )
+    entry = next((each for each in json.loads((RECORDINGS / "index.json").read_text()) if each["file"] == file), None)
     if entry is None or not (RECORDINGS / file).is_file():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-            f"{file} is missing from the recordings"
-        )
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{file} is missing from the recordings")
     return entry["expect"]
 
 
@@ -76,9 +72,7 @@ def command(replay: Replay, kind: str) -> subprocess.CompletedProcess[str]:
 
 
 def as_expected(row: dict[str, Any]) -> dict[str, Any]:
-    return {"expires": row["expires_at"]} | {
-        name: row[name] for name in ("name", "auto_renew", "locked", "privacy")
-    }
+    return {"expires": row["expires_at"]} | {name: row[name] for name in ("name", "auto_renew", "locked", "privacy")}
 
 
 @pytest.mark.parametrize("kind", LISTS)
@@ -119,9 +113,7 @@ def test_the_command_tells_a_recorded_error_in_one_line(replay: Replay, kind: st
 
 
 def test_namecheaps_recorded_price_is_the_one_for_renewal(replay: Replay) -> None:
-    prices = {
-        row.name: (row.renewal_price, row.currency) for row in listing(replay, "namecheap").registrations
-    }
+    prices = {row.name: (row.renewal_price, row.currency) for row in listing(replay, "namecheap").registrations}
     assert {name: (str(amount), currency) for name, (amount, currency) in prices.items()} == {
         "domain.com": ("11.00", "USD"),
         "domain2.net": ("None", None),
@@ -155,9 +147,7 @@ def test_name_coms_newer_api_proves_the_end_by_its_total(replay: Replay) -> None
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
-        pytest.param(
-            "godaddy", Answer(429, b'{"code":"TOO_MANY_REQUESTS","retryAfterSec":1}'), id="godaddy 429"
-        ),
+        pytest.param("godaddy", Answer(429, b'{"code":"TOO_MANY_REQUESTS","retryAfterSec":1}'), id="godaddy 429"),
         pytest.param("namecheap", Answer(405, b"Method Not Allowed"), id="namecheap 405"),
         pytest.param("namecom", Answer(503, b"<html>busy</html>", {"Retry-After": "1"}), id="namecom 503"),
     ],

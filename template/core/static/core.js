@@ -11,7 +11,7 @@ function toast({ text, tone = "", href = "", label = "" }) {
   const message = pattern.content.firstElementChild.cloneNode(true);
   const link = message.querySelector("[data-link]");
   message.querySelector("[data-text]").textContent = text;
-  if (href.startsWith("/")) Object.assign(link, { href, textContent: label || "Open", hidden: false });
+  if (/^\/(?!\/)/.test(href)) Object.assign(link, { href, textContent: label || "Open", hidden: false });
   region.append(message);
   fade(message);
 }

@@ -1,5 +1,6 @@
 """One registrar account: its credentials, the connection made with them, and its failures in words."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -125,7 +126,7 @@ class Api:
         if reply.status != 200:
             raise self._refusal(reply)
         text = reply.text  # not the bytes, where another encoding could hide a declaration
-        if any(mark in text.lower() for mark in ("<!doctype", "<!entity")):
+        if re.search("<!(doctype|entity)", text, re.IGNORECASE):
             raise self.error("unexpected answer", "a web page or an unsafe document where XML was expected")
         try:
             return ElementTree.fromstring(text)

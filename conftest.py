@@ -1,0 +1,3 @@
+"""What every test has: see template/core/testing.py."""
+
+pytest_plugins = ["core.testing"]

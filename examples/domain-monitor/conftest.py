@@ -1,0 +1,3 @@
+"""What every test of this project has: see core/testing.py."""
+
+pytest_plugins = ["core.testing"]

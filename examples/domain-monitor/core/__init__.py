@@ -1,0 +1,20 @@
+"""PyOps core: everything a feature needs. `from core import …` is the contract; the rest may change."""
+
+from .app import App
+from .auth import Identity
+from .crypto import Encrypted
+from .db import Session
+from .errors import CoreError, DeclarationError, Refused, UserError
+from .feature import Feature
+from .forms import Field, Form
+from .jobs import Run, job
+from .pages import DB, CurrentUser, Data, Go, Params, View, action, page
+from .settings import Settings
+from .tables import Cell, Column, Table
+from .time import days_in_words, in_days, now, today
+
+__all__ = [
+    "DB", "App", "Cell", "Column", "CoreError", "CurrentUser", "Data", "DeclarationError", "Encrypted", "Feature",
+    "Field", "Form", "Go", "Identity", "Params", "Refused", "Run", "Session", "Settings", "Table", "UserError", "View",
+    "action", "days_in_words", "in_days", "job", "now", "page", "today",
+]  # fmt: skip

@@ -1,0 +1,47 @@
+"""The audit: who wrote what, when, from where; filled by the session itself, only ever appended to."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, insert
+from sqlmodel import Field, SQLModel
+
+from .db import Database, Session
+from .time import now
+
+
+class AuditEntry(SQLModel, table=True):
+    """One change of one row, or one bulk statement."""
+
+    __tablename__ = "core_audit"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(index=True)
+    actor: str = Field(index=True)
+    actor_kind: str
+    did: str = Field(description="The docstring of the action or job that wrote.")
+    op: str
+    table: str = Field(index=True)
+    key: str
+    before: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    after: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    request_id: str
+    address: str
+
+
+def watch(database: Database) -> None:
+    """Record every change that a session of this database commits, in the same transaction."""
+    database.before_commit = _record
+
+
+def _record(session: Session) -> None:
+    actor, at = session.actor, now()
+    shared = {
+        "at": at, "actor": actor.name, "actor_kind": actor.kind, "did": actor.did,
+        "request_id": actor.request_id, "address": actor.address,
+    }  # fmt: skip
+    rows = [
+        {**shared, "op": c.op, "table": c.table, "key": c.key, "before": c.before, "after": c.after}
+        for c in session.changes
+    ]
+    session.connection().execute(insert(AuditEntry), rows)

@@ -1,0 +1,313 @@
+"""The tool's own command line: serve, migrate, run jobs, people, tokens, and a look inside."""
+
+import asyncio
+import importlib
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from sqlalchemy import select
+from sqlmodel import col
+
+from . import auth, log, marks, migrations, settings
+from .app import App, Runtime
+from .auth import Identity, User
+from .db import Actor
+from .errors import CoreError, UserError
+from .jobs import LIVE, JobRun, RunLog
+from .runner import Runner
+from .scheduler import Scheduler, ask
+
+TARGET = "app.main:app"
+cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+users = typer.Typer(help="People who may sign in.", no_args_is_help=True)
+token = typer.Typer(help="API tokens, for programs.", no_args_is_help=True)
+jobs = typer.Typer(help="What runs by itself.", no_args_is_help=True)
+cli.add_typer(users, name="users")
+cli.add_typer(token, name="token")
+cli.add_typer(jobs, name="jobs")
+COMMAND_LINE = Actor("command line", "cli")
+
+
+def main() -> None:
+    """Run one command; a mistake of the person prints one line, a bug prints its traceback."""
+    try:
+        cli()
+    except CoreError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def load_app() -> App:
+    """The project's app, from app/main.py."""
+    app = importlib.import_module("app.main").app
+    if not isinstance(app, App):
+        raise UserError("app/main.py has no App; write: app = App(features=[…])")
+    return app
+
+
+@contextmanager
+def opened() -> Iterator[Runtime]:
+    """The app's database and jobs, without its clock or a server."""
+    app = load_app()
+    configured = settings.load(app.settings_class)
+    log.configure(configured.model_copy(update={"log_level": "warning"}))
+    runtime = app.open(configured)
+    try:
+        yield runtime
+    finally:
+        runtime.database.close()
+
+
+@cli.command()
+def dev(host: str = "", port: int = -1) -> None:
+    """Migrate, print a sign-in link, serve, and start again at every change of a file."""
+    _serve(host, port, reload=True)
+
+
+@cli.command()
+def serve(host: str = "", port: int = -1, workers: int = 1) -> None:
+    """Migrate, print a sign-in link while nobody has signed in yet, and serve."""
+    _serve(host, port, workers=workers)
+
+
+def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> None:
+    with opened() as runtime:
+        _migrate(runtime)
+        here = runtime.settings
+        host, port = host or here.host, here.port if port < 0 else port
+        url = here.base_url or f"http://{host}:{port}"
+        with runtime.database.write(COMMAND_LINE) as db:
+            if reload or auth.nobody_signed_in_yet(db):
+                typer.echo(f"\n  Sign in: {url.rstrip('/')}{auth.make_link(db, _first_admin(db))}\n", err=True)
+    uvicorn.run(
+        TARGET,
+        host=host,
+        port=port,
+        reload=reload,
+        reload_dirs=["app", "core"] if reload else None,
+        reload_includes=["*.html", "*.py"] if reload else None,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        proxy_headers=True,
+        forwarded_allow_ips=here.trusted_proxies,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _first_admin(db: Any) -> User:
+    found = db.execute(
+        select(User).where(col(User.role) == "admin", col(User.is_active)).order_by(col(User.id))
+    ).scalar()
+    return found or auth.add_user(db, "admin", "admin")
+
+
+@cli.command()
+def migrate(
+    message: Annotated[
+        str, typer.Option("--new", help="Write a revision for what changed in the models, say what.")
+    ] = "",
+) -> None:
+    """Bring the database to this version; with --new, write the next revision of your own tables."""
+    with opened() as runtime:
+        if not message:
+            ran = _migrate(runtime)
+            typer.echo("\n".join(f"{name}: {' '.join(todo) or 'up to date'}" for name, todo in ran.items()))
+            return
+        path = migrations.new_revision(runtime.database, migrations.app_history(), message)
+        typer.echo(
+            f"wrote {path}; read it, then run: python -m core migrate" if path else "the models and the tables agree"
+        )
+
+
+def _migrate(runtime: Runtime) -> dict[str, list[str]]:
+    return migrations.upgrade(runtime.database, runtime.histories, snapshots=runtime.settings.data_dir / "backups")
+
+
+@cli.command()
+def routes() -> None:
+    """List every address: method, path, who may, and which function answers."""
+    app = load_app()
+    for feature in [*app.features, *app.builtins]:
+        for function, mark in feature.surface:
+            method = "GET" if isinstance(mark, marks.PageMark) else "POST"
+            who = "public" if mark.public else mark.role
+            typer.echo(
+                f"{method:5} {mark.path:36} {who:9} {feature.name}.{function.__name__}  {marks.summary(function)}"
+            )
+        for router in feature.routers:
+            for route in router.routes:
+                methods = ",".join(sorted(getattr(route, "methods", None) or ["WS"]))
+                typer.echo(
+                    f"{methods:5} {getattr(route, 'path', ''):36} viewer    {feature.name}.{getattr(route, 'name', '')}"
+                )
+
+
+@cli.command()
+def get(path: str, role: str = "admin") -> None:
+    """Print what a page answers, as somebody with a role would see it; no server is needed."""
+    if role not in marks.ROLES:
+        raise UserError(f"{role!r} is no role; use one of {', '.join(marks.ROLES)}")
+    with opened() as runtime:
+        status, text = asyncio.run(load_app().look(runtime, path, Identity("command line", role)))
+    typer.echo(text)
+    if status >= 400:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def selfcheck(seconds: float = 5.0) -> None:
+    """Try the data folder's disk: many readers and writers, two processes; nothing may fail or get lost."""
+    from .selfcheck import check
+
+    here = settings.load(load_app().settings_class)
+    problems = check(here.data_dir, seconds=seconds, tell=typer.echo)
+    for problem in problems:
+        typer.echo(f"FAILED: {problem}", err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo("all is well: no error, no lost update")
+
+
+@users.command("list")
+def list_users() -> None:
+    """List the users and their roles."""
+    with opened() as runtime, runtime.database.read() as db:
+        for user in db.execute(select(User).order_by(col(User.name))).scalars():
+            typer.echo(f"{user.name:30} {user.role:9} {'' if user.is_active else 'disabled'}")
+
+
+@users.command("add")
+def add_user(name: str, role: str = "viewer") -> None:
+    """Add a user and print a sign-in link for them."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        typer.echo(runtime.settings.url + auth.make_link(db, auth.add_user(db, name, role)))
+
+
+@users.command("link")
+def link_user(name: str) -> None:
+    """Print a new sign-in link for a user; it works once, for 24 hours."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        typer.echo(runtime.settings.url + auth.make_link(db, _known(db, name)))
+
+
+@users.command("role")
+def change_role(name: str, role: str) -> None:
+    """Give a user another role."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        auth.change_role(_known(db, name), role)
+
+
+@users.command("password")
+def set_password(name: str) -> None:
+    """Set a user's password; it is asked for, or read from standard input."""
+    typed = (
+        typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        if sys.stdin.isatty()
+        else sys.stdin.readline()
+    )
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        auth.set_password(_known(db, name), typed.rstrip("\n"))
+
+
+@users.command("disable")
+def disable_user(name: str) -> None:
+    """Keep a user from signing in, and sign them out everywhere."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        auth.disable(db, _known(db, name))
+
+
+def _known(db: Any, name: str) -> User:
+    user = auth.find_user(db, name)
+    if user is None:
+        raise UserError(f"there is no user {name!r}; see: python -m core users list")
+    return user
+
+
+@token.command("create")
+def create_token(
+    name: str = "command line", role: str = "viewer", days: Annotated[int | None, typer.Option(min=1)] = None
+) -> None:
+    """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        typer.echo(auth.make_token(db, name, role, days=days))
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """List the API tokens."""
+    with opened() as runtime, runtime.database.read() as db:
+        for found in db.execute(select(auth.Token).order_by(col(auth.Token.id))).scalars():
+            until = f"until {found.expires_at:%Y-%m-%d}" if found.expires_at else ""
+            typer.echo(f"{found.id:4}  {found.name:30} {found.role:9} made {found.created_at:%Y-%m-%d} {until}")
+
+
+@token.command("revoke")
+def revoke_token(id: int) -> None:
+    """Delete an API token; it stops working at once."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        found = db.get(auth.Token, id)
+        if found is None:
+            raise UserError(f"there is no token {id}; see: python -m core token list")
+        db.delete(found)
+
+
+@jobs.command("list")
+def list_jobs() -> None:
+    """List the jobs, when they are due and what they do."""
+    with opened() as runtime:
+        for job in runtime.scheduler.jobs.values():
+            when = f"every {job.mark.every}" if job.mark.every else job.mark.cron or "by hand"
+            typer.echo(f"{job.name:30} {when:16} {job.summary}")
+
+
+@jobs.command("run")
+def run_job(name: str) -> None:
+    """Run a job here and now, and show its log; exit code 1 unless it succeeds."""
+    with opened() as runtime:
+        job = runtime.scheduler.jobs.get(name)
+        if job is None:
+            raise UserError(f"there is no job {name!r}; there are: {', '.join(runtime.scheduler.jobs) or 'none'}")
+        runner = Runner(runtime.settings, runtime.database)
+        here = Scheduler({name: job}, runtime.database, runner)
+        here.make_known()
+        with runtime.database.write(COMMAND_LINE) as db:
+            run = db.get(JobRun, ask(db, job, "command line"))
+        assert run
+        if not here.take(run):
+            typer.echo(f"run {run.id} was taken by the server; watch it on the jobs page")
+            return
+        runner.start(job, run)
+        state = _follow(runtime, run.id or 0)
+        typer.echo(state)
+        if state != "succeeded":
+            raise typer.Exit(1)
+
+
+def _follow(runtime: Runtime, run_id: int) -> str:
+    """Print a run's log and progress as they come; returns the state it ended in."""
+    seen, told = 0, ""
+    while True:
+        with runtime.database.read() as db:
+            run = db.get(JobRun, run_id)
+            lines = list(
+                db.execute(
+                    select(RunLog).where(col(RunLog.run_id) == run_id, col(RunLog.id) > seen).order_by(col(RunLog.id))
+                ).scalars()
+            )
+        for line in lines:
+            typer.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}")
+            seen = line.id or seen
+        if run is None or run.state not in LIVE:
+            return run.state if run else "gone"
+        progress = f"{run.done:,} of {run.total:,} {run.doing}" if run.total else run.doing
+        if progress != told:
+            typer.echo(f"         {progress}", err=True)
+            told = progress
+        time.sleep(0.3)

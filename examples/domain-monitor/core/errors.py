@@ -1,0 +1,32 @@
+"""Every error core raises on purpose, as one short tree."""
+
+
+class CoreError(Exception):
+    """Something core can name went wrong; its text says what happened and what to do."""
+
+
+class DeclarationError(CoreError):
+    """A page, action, job, table or form is declared wrongly; raised when the app is assembled."""
+
+
+class UserError(CoreError):
+    """A mistake of the person at the keyboard; printed without a traceback, exit code 1."""
+
+
+class Refused(CoreError):
+    """A request is answered with an error page: an HTTP status and a sentence for the person.
+
+    `headers` go out with the answer.
+    """
+
+    def __init__(self, status: int, text: str, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.headers = headers or {}
+
+
+class Busy(Refused):
+    """The database could not be written in time; the client may try again."""
+
+    def __init__(self, text: str = "The database is busy. Nothing was saved; try again.") -> None:
+        super().__init__(503, text, headers={"Retry-After": "2"})

@@ -1,0 +1,40 @@
+"""A feature: one folder's pages, actions, jobs and routers, collected from its modules by their marks."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from fastapi import APIRouter
+
+from . import marks
+from .errors import DeclarationError
+from .marks import ActionMark, JobMark, Mark, PageMark
+
+
+class Feature:
+    """What a folder declares. Give it the folder's modules: `Feature(pages, jobs)`.
+
+    A module's plain `APIRouter`s come along; whoever calls them must be signed in as `viewer`.
+    """
+
+    def __init__(self, *modules: ModuleType) -> None:
+        if not modules:
+            raise DeclarationError("Feature() collects nothing; give it the folder's modules: Feature(pages, jobs).")
+        self.package = modules[0].__name__.rpartition(".")[0]
+        self.name = self.package.rpartition(".")[2]
+        self.folder = self.package.replace(".", "/")
+        found = [(f, mark) for module in modules for f, mark in _marked(module)]
+        self.pages = [(f, mark) for f, mark in found if isinstance(mark, PageMark)]
+        self.actions = [(f, mark) for f, mark in found if isinstance(mark, ActionMark)]
+        self.surface: list[tuple[Callable[..., Any], PageMark | ActionMark]] = [*self.pages, *self.actions]
+        self.jobs = [(f, mark) for f, mark in found if isinstance(mark, JobMark)]
+        self.routers = [v for module in modules for v in vars(module).values() if isinstance(v, APIRouter)]
+
+    def __repr__(self) -> str:
+        return f"<Feature {self.name}>"
+
+
+def _marked(module: ModuleType) -> list[tuple[Callable[..., Any], Mark]]:
+    """The marked functions that a module defines, in the order of the file."""
+    own = [v for v in vars(module).values() if getattr(v, "__module__", "") == module.__name__]
+    return [(value, mark) for value in own if (mark := marks.of(value))]

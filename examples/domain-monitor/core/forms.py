@@ -1,0 +1,241 @@
+"""Forms: declared from a model, validated by its types, shown again with what was typed and what is wrong."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from sqlalchemy import inspect, select
+from sqlmodel import Session, SQLModel
+
+from .errors import DeclarationError
+
+Kind = Literal["text", "textarea", "number", "date", "datetime", "checkbox", "select", "password", "hidden"]
+Choices = Sequence[tuple[str, str]] | Callable[[Session], Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A value to choose."""
+
+    value: str
+    label: str
+    selected: bool
+
+
+@dataclass
+class FieldView:
+    """One input, ready to render."""
+
+    name: str
+    label: str
+    help: str
+    kind: Kind
+    required: bool
+    value: str = ""
+    checked: bool = False
+    error: str = ""
+    options: list[Option] = field(default_factory=list)
+    autocomplete: str = "off"
+    placeholder: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One line of the summary above a form."""
+
+    name: str
+    label: str
+    error: str
+
+
+@dataclass
+class FormView:
+    """A form that is shown: its inputs, and after a failed try what was typed and what is wrong with it."""
+
+    fields: list[FieldView]
+    data: dict[str, Any] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    version: str = ""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether `data` may be used."""
+        return not self.problems
+
+    def reject(self, name: str, error: str) -> None:
+        """Say what is wrong with one field, or with the whole form (name "")."""
+        for one in self.fields:
+            if one.name == name:
+                one.error = error
+        label = next((f.label for f in self.fields if f.name == name), "")
+        self.problems.append(Problem(name, label, error))
+
+
+class Field:
+    """One input of a form: a model's attribute, with what its type does not say.
+
+    `choices` are (value, label) pairs or a function of the session; `secret` shows a password input
+    that keeps the stored value when left empty; `multiline` gives a text area.
+    """
+
+    def __init__(
+        self,
+        attribute: Any,
+        *,
+        label: str = "",
+        help: str = "",
+        choices: Choices | None = None,
+        secret: bool = False,
+        multiline: bool = False,
+        placeholder: str = "",
+    ) -> None:
+        model = getattr(attribute, "class_", None)
+        if model is None or attribute.key not in model.model_fields:
+            raise DeclarationError(f"Field({attribute!r}) is no model attribute; write it like Field(Domain.name).")
+        self.name: str = attribute.key
+        self.info: FieldInfo = model.model_fields[self.name]
+        self.label = label or self.name.removesuffix("_id").replace("_", " ").capitalize()
+        self.help = help or self.info.description or ""
+        self.choices, self.secret, self.placeholder = choices, secret, placeholder
+        self.type, self.is_optional = _unwrap(self.info.annotation)
+        self.is_unique = bool(inspect(model).local_table.c[self.name].unique)
+        self.kind: Kind = "password" if secret else "textarea" if multiline else _kind(self.type, choices is not None)
+        annotated: Any = Annotated[self.info.annotation, *self.info.metadata]
+        self._adapter: TypeAdapter[Any] = TypeAdapter(annotated)
+
+    @property
+    def is_required(self) -> bool:
+        """Whether an empty input is an error."""
+        return not self.is_optional and self.kind != "checkbox" and self.info.is_required()
+
+    def view(self, db: Session, value: Any) -> FieldView:
+        """The input with a value in it."""
+        text = "" if value is None or self.secret else _text(value)
+        shown = FieldView(
+            self.name, self.label, self.help, self.kind, self.is_required, text, placeholder=self.placeholder
+        )
+        shown.checked = value in (True, "on", "true", "1")
+        if self.kind == "select":
+            options = [] if self.is_required else [Option("", "—", text == "")]
+            shown.options = [*options, *(Option(v, label, v == text) for v, label in self._pairs(db))]
+        return shown
+
+    def parse(self, typed: str | None, db: Session) -> Any:
+        """What was typed, in the field's type; ValueError with a sentence when it does not fit."""
+        if self.kind == "checkbox":
+            return typed is not None
+        text = (typed or "").strip()
+        if not text:
+            if self.is_required:
+                raise ValueError("This is needed.")
+            return None if self.is_optional else self.info.get_default(call_default_factory=True)
+        if self.kind == "select" and text not in {value for value, _ in self._pairs(db)}:
+            raise ValueError(f"{text!r} is not one of the choices.")
+        try:
+            return self._adapter.validate_python(text)
+        except ValidationError as error:
+            raise ValueError(_sentence(error)) from error
+
+    def _pairs(self, db: Session) -> Sequence[tuple[str, str]]:
+        if self.choices is None and isinstance(self.type, type) and issubclass(self.type, Enum):
+            return [(str(e.value), str(e.value).replace("_", " ")) for e in self.type]
+        if self.choices is None and get_origin(self.type) is Literal:
+            return [(str(v), str(v)) for v in get_args(self.type)]
+        return self.choices(db) if callable(self.choices) else self.choices or ()
+
+
+class Form:
+    """The inputs for one model, in order. `check(data)` yields (field name or "", what is wrong) across fields."""
+
+    def __init__(
+        self,
+        model: type[SQLModel],
+        *fields: Field,
+        check: Callable[[dict[str, Any]], Sequence[tuple[str, str]]] | None = None,
+    ) -> None:
+        if not fields:
+            raise DeclarationError(f"Form({model.__name__}) has no fields; add a Field({model.__name__}.…).")
+        self.model, self.fields, self.check = model, fields, check
+
+    def show(self, db: Session, row: SQLModel | None = None, **values: Any) -> FormView:
+        """An empty form, or one with a row's (or these) values."""
+        start = {f.name: f.info.get_default(call_default_factory=True) for f in self.fields if not f.info.is_required()}
+        if row is not None:
+            start = {f.name: getattr(row, f.name) for f in self.fields}
+        return FormView([f.view(db, {**start, **values}.get(f.name)) for f in self.fields])
+
+    def read(self, db: Session, typed: Mapping[str, Any], row: SQLModel | None = None) -> FormView:
+        """Validate what was typed; `row` is the one being edited. Use `.data` when `.is_valid`."""
+        shown = FormView([])
+        errors: list[tuple[str, str]] = []
+        for one in self.fields:
+            text = typed.get(one.name)
+            shown.fields.append(one.view(db, text))
+            if one.secret and not text and row is not None:
+                continue
+            try:
+                value = one.parse(text, db)
+                if one.is_unique and self._is_taken(db, one, value, row):
+                    raise ValueError(f"{value} is taken.")
+                shown.data[one.name] = value
+            except ValueError as error:
+                errors.append((one.name, str(error)))
+        if not errors and self.check:
+            errors.extend(self.check(shown.data))
+        for name, what in errors:
+            shown.reject(name, what)
+        return shown
+
+    def save(self, db: Session, shown: FormView, row: SQLModel | None = None) -> SQLModel:
+        """Write a valid form to a new row or to this one; it is flushed, so it has its key."""
+        target = row if row is not None else self.model()
+        for name, value in shown.data.items():
+            setattr(target, name, value)
+        db.add(target)
+        db.flush()
+        return target
+
+    def _is_taken(self, db: Session, one: Field, value: Any, row: SQLModel | None) -> bool:
+        attribute = getattr(self.model, one.name)
+        key = inspect(self.model).primary_key[0].name
+        found = db.execute(select(getattr(self.model, key)).where(attribute == value)).scalar()
+        return found is not None and (row is None or found != getattr(row, key))
+
+
+def _unwrap(annotation: Any) -> tuple[Any, bool]:
+    """The type without `| None`, and whether None was in it."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation, False
+    rest = [a for a in get_args(annotation) if a is not type(None)]
+    return rest[0], len(rest) < len(get_args(annotation))
+
+
+def _kind(type_: Any, has_choices: bool) -> Kind:
+    if has_choices or get_origin(type_) is Literal:
+        return "select"
+    if not isinstance(type_, type):
+        return "text"
+    kinds: list[tuple[type, Kind]] = [
+        (Enum, "select"), (bool, "checkbox"), (int, "number"), (float, "number"), (Decimal, "number"),
+        (datetime, "datetime"), (date, "date"),
+    ]  # fmt: skip
+    return next((kind for known, kind in kinds if issubclass(type_, known)), "text")
+
+
+def _text(value: Any) -> str:
+    """A value as its input holds it."""
+    if isinstance(value, Enum):
+        return str(value.value)
+    return f"{value:%Y-%m-%dT%H:%M}" if isinstance(value, datetime) else str(value)
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first message of a validation error, as a sentence."""
+    text = str(error.errors()[0]["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return f"{text[:1].upper()}{text[1:]}."

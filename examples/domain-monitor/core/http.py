@@ -1,0 +1,211 @@
+"""The way out to other people's servers: polite, bounded, and silent about secrets."""
+
+import base64
+import contextlib
+import functools
+import json as jsonlib
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+from urllib.parse import quote, quote_plus, unquote
+
+import httpx2
+
+from .errors import CoreError
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+BUSY = frozenset({429, 502, 503, 504})
+BACKOFF_S = 0.5  # before the second attempt, three times as long before each later one
+LONGEST_WAIT_S = 90.0  # a server that asks for more is not asked again now
+LEAST_SECRET = 4  # characters: masking a shorter one would only garble the text
+
+Params = Mapping[str, str | int] | None
+Reason = Literal["unreachable", "timeout", "tls", "broken", "too large", "unreadable"]
+
+_log = logging.getLogger(__name__)
+_thread = threading.local()
+
+
+class HttpError(CoreError):
+    """A request without a usable reply: why, in words and as `reason`; `again` says that a retry is safe."""
+
+    def __init__(self, message: str, *, reason: Reason, again: bool = False) -> None:
+        """Keep the sentence for people, the rest for code."""
+        super().__init__(message)
+        self.reason, self.again = reason, again
+
+
+def forbid(reason: str) -> Callable[[], None]:
+    """Refuse this thread's requests until the returned function is called, from any thread.
+
+    A reason reads like "a write is open".
+    """
+    _thread.reasons = reasons = [reason]
+    return reasons.clear
+
+
+def forbidden() -> str | None:
+    """Why this thread must not wait on the network now; None when it may."""
+    reasons: list[str] = getattr(_thread, "reasons", [])
+    return reasons[0] if reasons else None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A complete answer, whatever its status; `url_safe` is its address without query and secrets."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+    url_safe: str
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that are not UTF-8 are replaced."""
+        return self.content.decode("utf-8-sig", errors="replace")
+
+    def json(self) -> Any:
+        """Read the body as JSON, whatever content type it claims; an HttpError when it is not."""
+        try:
+            return jsonlib.loads(self.content)
+        except (ValueError, RecursionError):
+            found = "an HTML page" if "<html" in self.text[:1000].lower() else "something that is not JSON"
+            message = f"{self.url_safe} answered {self.status} with {found}"
+            raise HttpError(message, reason="unreadable") from None
+
+
+@dataclass(repr=False, eq=False)
+class Client:
+    """A connection to one server: paced, retried where that is safe, limited in time and size.
+
+    `timeout_s` is for one request in all. Connect errors, 429, 502, 503 and 504 are tried again; a reply that
+    broke off, only for GET. `busy` may find "come back later" in a reply of another form: it returns the
+    seconds asked for, 0 to leave them to us, None for other replies. A redirect is a reply, never followed.
+    """
+
+    base_url: str
+    _: KW_ONLY
+    headers: Mapping[str, str] = field(default_factory=dict)
+    auth: tuple[str, str] | None = None
+    timeout_s: float = 30.0
+    min_interval_s: float = 0.0
+    attempts: int = 4
+    max_bytes: int = 20_000_000
+    secrets: tuple[str, ...] = ()
+    busy: Callable[[Reply], float | None] = lambda reply: None
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    transport: httpx2.BaseTransport | None = None
+
+    def __post_init__(self) -> None:
+        """Prepare the connection; the first request opens it."""
+        for name in ("httpx2", "httpcore2"):  # their own lines would carry whole URLs and headers
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._free_at = self.clock()
+        try:
+            host = httpx2.URL(self.base_url).host
+        except httpx2.InvalidURL as error:
+            raise HttpError(self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable") from None
+        self._http = httpx2.Client(
+            base_url=self.base_url,
+            headers={"User-Agent": "pyops", **self.headers},
+            auth=self.auth,
+            timeout=httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0)),
+            verify=_tls(),
+            transport=self.transport,
+            trust_env=host not in LOOPBACK,  # no proxy reaches this machine
+        )
+
+    def __enter__(self) -> "Client":
+        """Use the client as a block that closes its connections."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, path: str, *, params: Params = None) -> Reply:
+        """Ask for a path of the server."""
+        return self._request("GET", path, params=params)
+
+    def post(self, path: str, *, params: Params = None, data: Params = None, json: Any = None) -> Reply:
+        """Send a form or JSON to a path of the server."""
+        return self._request("POST", path, params=params, data=data, json=json)
+
+    def mask(self, text: str) -> str:
+        """Replace every secret of this client in a text by ***."""
+        basic = base64.b64encode(":".join(self.auth or ()).encode()).decode()
+        for secret in sorted({*self.secrets, *(self.auth or ())[1:], basic}, key=len, reverse=True):
+            for spelling in (secret, quote(secret, safe=""), quote_plus(secret)):
+                text = text.replace(spelling, "***") if len(secret) >= LEAST_SECRET else text
+        return text
+
+    def _request(self, method: str, path: str, **content: Any) -> Reply:
+        if not path.startswith("/") or path.startswith("//"):
+            raise ValueError("a path begins with one slash; the server is the client's base_url")
+        request = self._http.build_request(method, path, **content)
+        safe = self.mask(unquote(str(request.url.copy_with(query=None))))
+        for wait_s in [BACKOFF_S * 3**n for n in range(self.attempts - 1)]:
+            try:
+                reply = self._send(request, safe)
+                asked_s = self._asked_s(reply)
+                if asked_s is None or not 0 <= asked_s <= LONGEST_WAIT_S:
+                    return reply
+            except HttpError as error:
+                if not error.again:
+                    raise
+                asked_s = None
+            _log.info("%s is busy or out of reach; asking again in %.1f s", safe, asked_s or wait_s)
+            self.sleep(asked_s or wait_s)
+        return self._send(request, safe)
+
+    def _send(self, request: httpx2.Request, safe: str) -> Reply:
+        self._wait_turn(f"{request.method} {safe}")
+        give_up_at, body = self.clock() + self.timeout_s, bytearray()
+        try:
+            with contextlib.closing(self._http.send(request, stream=True)) as response:
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if len(body) > self.max_bytes:
+                        raise HttpError(f"{safe} sent more than {self.max_bytes:,} bytes", reason="too large")
+                    if self.clock() > give_up_at:
+                        raise httpx2.ReadTimeout("")
+        except (httpx2.RequestError, UnicodeError) as error:  # UnicodeError: a host name longer than any
+            raise self._failure(error, request.method, safe) from None  # the cause may quote a header
+        return Reply(response.status_code, response.headers, bytes(body), safe)
+
+    def _wait_turn(self, what: str) -> None:
+        if reason := forbidden():
+            raise CoreError(f"{reason} while {what} would wait on the network; ask first, then write")
+        if (early_s := self._free_at - self.clock()) > 0:
+            self.sleep(early_s)
+        self._free_at = self.clock() + self.min_interval_s
+
+    def _asked_s(self, reply: Reply) -> float | None:
+        asked_s, after = self.busy(reply), reply.headers.get("Retry-After", "")
+        if asked_s or reply.status not in BUSY:
+            return asked_s
+        with contextlib.suppress(ValueError):
+            date = None if after.isdecimal() else parsedate_to_datetime(after)
+            return float(after) if date is None else max(0.0, date.timestamp() - time.time())
+        return 0.0
+
+    def _failure(self, error: Exception, method: str, safe: str) -> HttpError:
+        why = self.mask(str(error))
+        if "[SSL" in why:
+            return HttpError(f"{safe} shows no certificate to trust: {why}", reason="tls")
+        if isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError | httpx2.ProxyError | UnicodeError):
+            return HttpError(f"{safe} cannot be reached: {why}", reason="unreachable", again=True)
+        if isinstance(error, httpx2.TimeoutException):
+            return HttpError(f"{safe} did not answer within {self.timeout_s:g} s", reason="timeout")
+        return HttpError(f"{safe} broke off in mid-reply", reason="broken", again=method == "GET")
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    return httpx2.create_ssl_context()  # shared: building one takes 40 ms of processor time

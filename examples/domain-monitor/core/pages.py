@@ -1,0 +1,291 @@
+"""Pages and actions: the marks, what they return, and the endpoint that core makes of each."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote, unquote, urlencode
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Request
+from starlette.datastructures import FormData
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
+
+from . import marks, security
+from .auth import Identity
+from .db import Database, Session
+from .errors import DeclarationError, Refused
+from .marks import ActionMark, PageMark, Role
+from .settings import Settings
+from .tables import TableView, UrlState
+from .ui import Templates, target_block
+
+TOAST = "toast"
+_VARY = "HX-Request, HX-Target, HX-Request-Type, Cookie"
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+def page(
+    path: str, *, nav: str | None = None, icon: str = "file-text", role: Role = "viewer", public: bool = False
+) -> Callable[[Handler], Handler]:
+    """Mark a function as a page: GET `path` shows the View that it returns; `nav` puts it in the menu."""
+
+    def mark(function: Handler) -> Handler:
+        _check(path, role, function)
+        return marks.put(function, PageMark(path=path, nav=nav, icon=icon, role=role, public=public))
+
+    return mark
+
+
+def action(path: str, *, role: Role = "operator", public: bool = False) -> Callable[[Handler], Handler]:
+    """Mark a function as an action: POST `path` runs it in one transaction; it returns where to Go."""
+
+    def mark(function: Handler) -> Handler:
+        _check(path, role, function)
+        return marks.put(function, ActionMark(path=path, role=role, public=public))
+
+    return mark
+
+
+class View:
+    """A template beside the code, and its data. A TableView among the data takes its name as its id."""
+
+    def __init__(
+        self, template: str, *, status: int = 200, title: str = "", subtitle: str | None = None, **data: Any
+    ) -> None:
+        self.template, self.status, self.title, self.subtitle, self.data = (
+            template,
+            status,
+            title,
+            subtitle,
+            data,
+        )
+        for name, value in data.items():
+            if isinstance(value, TableView):
+                value.id = name
+
+
+class Go:
+    """Where an action leads: a page function (with its parameters) or a path; `toast` says what happened."""
+
+    def __init__(self, to: str | Callable[..., Any], *, toast: str = "", **parameters: object) -> None:
+        self.to, self.toast, self.parameters = to, toast, parameters
+
+    @property
+    def url(self) -> str:
+        """The target's URL; parameters that are not in its path become the query."""
+        mark = marks.of(self.to)
+        path = mark.path if isinstance(mark, PageMark) else self.to
+        if not isinstance(path, str):
+            raise DeclarationError(f"Go({self.to!r}): give it a function marked with @page, or a path.")
+        rest = dict(self.parameters)
+        for name in list(rest):
+            if f"{{{name}}}" in path:
+                path = path.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
+        return f"{path}?{urlencode(rest)}" if rest else path
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What an endpoint needs of the running app; found at `request.app.state.serving`."""
+
+    settings: Settings
+    database: Database
+    templates: Templates
+    writers: CapacityLimiter
+    context: Callable[[Request], dict[str, Any]]
+    runtime: Any
+
+
+def serving(request: Request) -> Serving:
+    """The running app behind a request."""
+    found: Serving = request.app.state.serving
+    return found
+
+
+async def _session(request: Request) -> Session:
+    database = serving(request).database
+    is_reading = request.method in security.SAFE_METHODS
+    session = database.reading() if is_reading else database.writing(security.actor_of(request))
+    request.state.session = session
+    return session
+
+
+async def _identity(request: Request) -> Identity:
+    identity: Identity | None = request.scope["state"].get("identity")
+    if identity is None:
+        raise Refused(401, "Sign in first.")
+    return identity
+
+
+async def _state(request: Request) -> UrlState:
+    return UrlState(request.url.path, request.url.query)
+
+
+async def _form(request: Request) -> FormData:
+    return await request.form(max_files=5, max_part_size=20_000_000)
+
+
+async def _settings(request: Request) -> Settings:
+    return serving(request).settings
+
+
+DB = Annotated[Session, Depends(_session)]
+Params = Annotated[UrlState, Depends(_state)]
+Data = Annotated[FormData, Depends(_form)]
+CurrentUser = Annotated[Identity, Depends(_identity)]
+
+
+def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner: str = "") -> Callable[..., Any]:
+    """The ASGI-facing function of a page or action: its arguments by type, its work in a thread, its answer."""
+    signature = inspect.signature(function, eval_str=True)
+    parameters = [_parameter(p) for p in signature.parameters.values()]
+    if inspect.iscoroutinefunction(function) and any(_is_session(p.annotation) for p in parameters):
+        raise DeclarationError(
+            f"{marks.where(function)}: {function.__name__} is async and takes DB, which would hold up everybody "
+            "while the database works; write it as a plain def."
+        )
+    own = next((p.name for p in parameters if p.annotation is Request), None)
+    asked = inspect.Parameter("core_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+
+    async def answer(**values: Any) -> Response:
+        request: Request = values[own] if own else values.pop("core_request")
+        _check_access(request, mark)
+        here = serving(request)
+        if inspect.iscoroutinefunction(function):
+            result = await function(**values)
+            return await to_thread.run_sync(partial(_finish, request, function, result, owner))
+        limiter = None if isinstance(mark, PageMark) else here.writers
+        return await to_thread.run_sync(partial(_run, request, function, values, owner), limiter=limiter)
+
+    named: Any = answer
+    named.__signature__ = signature.replace(
+        parameters=parameters if own else [*parameters, asked], return_annotation=Response
+    )
+    named.__name__, named.__doc__ = function.__name__, function.__doc__
+    return answer
+
+
+def _run(request: Request, function: Callable[..., Any], values: dict[str, Any], owner: str) -> Response:
+    """Run a handler; commit before anything is answered, roll back when it fails or refuses."""
+    session: Session | None = getattr(request.state, "session", None)
+    try:
+        if session is not None:
+            session.actor = security.actor_of(request, marks.summary(function))
+        result = function(**values)
+        if session is not None and request.method not in security.SAFE_METHODS and _succeeded(result):
+            session.commit()
+        return _finish(request, function, result, owner)
+    finally:
+        if session is not None:
+            session.close()
+
+
+def _succeeded(result: object) -> bool:
+    return not (isinstance(result, View | Response) and _status(result) >= 400)
+
+
+def _status(result: View | Response) -> int:
+    return result.status if isinstance(result, View) else result.status_code
+
+
+def _finish(request: Request, function: Callable[..., Any], result: object, owner: str) -> Response:
+    if isinstance(result, View):
+        return render(request, result, function=function, owner=owner)
+    if isinstance(result, Go):
+        response = RedirectResponse(result.url, 303)
+        if result.toast:
+            response.set_cookie(TOAST, quote(result.toast), max_age=30, httponly=True, samesite="lax")
+        return response
+    if isinstance(result, Response):
+        return result
+    raise DeclarationError(
+        f"{marks.where(function)}: {function.__name__} returned {result!r}; return a View, a Go or a Response."
+    )
+
+
+def render(request: Request, view: View, *, function: Callable[..., Any] | None = None, owner: str = "") -> Response:
+    """A view as an answer: the block that htmx asks for, else the whole page; 304 when it has not changed."""
+    here = serving(request)
+    name = view.template if "/" in view.template else f"{owner}/{view.template}"
+    toast = unquote(request.cookies.get(TOAST, ""))
+    context = {**here.context(request), **view.data, TOAST: toast, "page": _heading(view, function)}
+    headers = {"Vary": _VARY, "Cache-Control": "private, no-cache"}
+    block = target_block(request)
+    html = here.templates.render_block(name, block, context) if block else None
+    if html is None:
+        html = here.templates.render(name, context)
+        if block:  # htmx asked for a part that this page does not have: show the page itself
+            headers |= {"HX-Retarget": "body", "HX-Reswap": "innerHTML", "HX-Push-Url": str(request.url.path)}
+    elif toast:
+        headers["HX-Trigger"] = json.dumps({TOAST: toast})
+    body = html.encode()
+    if request.method == "GET" and view.status == 200:
+        headers["ETag"] = f'W/"{hashlib.blake2b(body, digest_size=10).hexdigest()}"'
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+    response = Response(body, view.status, headers, "text/html")
+    if toast:
+        response.delete_cookie(TOAST)
+    return response
+
+
+def _heading(view: View, function: Callable[..., Any] | None) -> Mapping[str, str]:
+    mark = marks.of(function) if function else None
+    title = view.title or (mark.nav if isinstance(mark, PageMark) and mark.nav else "")
+    if not title and function:
+        title = function.__name__.replace("_", " ").capitalize()
+    subtitle = view.subtitle if view.subtitle is not None else marks.summary(function) if function else ""
+    return {"title": title, "subtitle": subtitle}
+
+
+def _check_access(request: Request, mark: PageMark | ActionMark) -> None:
+    if mark.public:
+        return
+    identity: Identity | None = request.scope["state"].get("identity")
+    if identity is None:
+        raise Refused(401, "Sign in first.")
+    if not identity.can(mark.role):
+        raise Refused(403, f"This needs the role {mark.role}; {identity.name} is {identity.role}. Ask an admin.")
+
+
+def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter as FastAPI should see it: keyword only, settings given by us."""
+    annotation = parameter.annotation
+    if inspect.isclass(annotation) and issubclass(annotation, Settings):
+        annotation = Annotated[annotation, Depends(_settings)]
+    return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+
+
+def _is_session(annotation: object) -> bool:
+    return getattr(annotation, "__origin__", None) is Session
+
+
+def _check(path: str, role: str, function: Callable[..., Any]) -> None:
+    marks.check_role(role, function)
+    if not path.startswith("/"):
+        raise DeclarationError(f"{marks.where(function)}: the path {path!r} must begin with a slash: {'/' + path!r}.")
+
+
+async def signed_in(connection: HTTPConnection) -> None:
+    """Refuse whoever is not signed in: the second lock behind the gate, for plain routers."""
+    if connection.scope["state"].get("identity") is None:
+        raise Refused(401, "Sign in first.")
+
+
+async def finish_session(request: Request, response: Response) -> None:
+    """Commit what a plain router's endpoint wrote, or undo it when it answers with an error; close its session."""
+    session: Session | None = getattr(request.state, "session", None)
+    if session is None:
+        return
+
+    def finish() -> None:
+        with session:
+            if request.method not in security.SAFE_METHODS and response.status_code < 400:
+                session.commit()
+
+    await to_thread.run_sync(finish, limiter=serving(request).writers)

@@ -1,0 +1,192 @@
+"""The runner: each run is a process of its own, forked from a preloaded server, watched by a thread here."""
+
+import asyncio
+import contextlib
+import inspect
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing import forkserver, parent_process
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import col
+
+from . import audit, log
+from .crypto import Keyring
+from .db import Actor, Database, Session
+from .jobs import DeclaredJob, JobRun, Run, RunLog, record_failure, retry_of
+from .marks import summary
+from .settings import Settings
+from .time import now
+
+WATCH_S = 0.3
+BEAT_S = 5.0
+TERMINATE_S = 5.0
+logger = log.get("core.runner")
+_server_lock = threading.Lock()
+
+
+class Runner:
+    """Executes claimed runs, each in a process of its own, and settles what became of them."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings, self.database = settings, database
+        self._stopping = threading.Event()
+        self._watchers: set[threading.Thread] = set()
+
+    @property
+    def active(self) -> int:
+        """How many runs this process is watching."""
+        return len(self._watchers)
+
+    def start(self, job: DeclaredJob, run: JobRun) -> None:
+        """Execute a run that this process has claimed, in the background."""
+        watcher = threading.Thread(target=self._watched, args=(job, run), name=f"run-{run.id}", daemon=True)
+        self._watchers.add(watcher)
+        watcher.start()
+
+    def stop(self) -> None:
+        """End the runs that are going; they are marked interrupted and retried by their policy."""
+        self._stopping.set()
+        for watcher in list(self._watchers):
+            watcher.join(TERMINATE_S * 2)
+
+    def execute(self, job: DeclaredJob, run: JobRun) -> str:
+        """Execute a run and wait for it; returns the state it ended in."""
+        process = _spawn(job, run, self.settings)
+        end = self._watch(process, job, run)
+        process.close()
+        return settle(self.database, job, run, end)
+
+    def _watched(self, job: DeclaredJob, run: JobRun) -> None:
+        try:
+            self.execute(job, run)
+        except Exception:
+            logger.exception("run not watched", run=run.id, job=job.name)
+        finally:
+            self._watchers.discard(threading.current_thread())
+
+    def _watch(self, process: BaseProcess, job: DeclaredJob, run: JobRun) -> tuple[str, str]:
+        """Wait for the process; the state and reason if it was ended from outside, else ("", exit code)."""
+        deadline, beat = time.monotonic() + job.mark.timeout, time.monotonic()
+        while process.is_alive():
+            process.join(WATCH_S)
+            if time.monotonic() > deadline:
+                return _end(process, "timed out", f"ended after its timeout of {job.mark.timeout} s")
+            if self._stopping.is_set():
+                return _end(process, "interrupted", "the server stopped")
+            with self.database.read() as db:
+                seen = db.get(JobRun, run.id)
+            if seen is None or (seen.state != "running" and process.is_alive()):
+                return _end(process, "", "the run was settled by another process")
+            if seen.cancel_asked_by:
+                return _end(process, "cancelled", f"cancelled by {seen.cancel_asked_by}")
+            if time.monotonic() - beat > BEAT_S:
+                beat = time.monotonic()
+                _write(self.database, run, beat_at=now())
+        return "", str(process.exitcode)
+
+
+def settle(database: Database, job: DeclaredJob, run: JobRun, end: tuple[str, str]) -> str:
+    """Write how a run ended, if it did not do so itself, and queue its retry."""
+    state, reason = end
+    with database.write(Actor(job.name, "job", f"run-{run.id}")) as db:
+        row = db.get(JobRun, run.id)
+        if row is None:
+            return "gone"
+        if row.state == "running":
+            row.state = state or "failed"
+            row.error = reason if state else f"the process ended with exit code {reason}"
+            row.ended_at, row.doing = now(), ""
+            db.add(RunLog(run_id=run.id or 0, at=now(), level="error", text=row.error))
+        if row.state in ("failed", "timed out", "interrupted") and (again := retry_of(row, job.mark.retries)):
+            db.add(again)
+        logger.info("run ended", run=row.id, job=row.job, state=row.state, error=row.error or None)
+        return row.state
+
+
+def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
+    context = multiprocessing.get_context("forkserver")
+    with _server_lock:  # the server takes its module path from PYTHONPATH only
+        context.set_forkserver_preload(["core.runner", job.function.__module__])
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        try:
+            forkserver.ensure_running()
+        finally:
+            os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+    process = context.Process(
+        target=_main, args=(job.function, settings, run.id, job.name, run.started_by), daemon=False
+    )
+    process.start()
+    return process
+
+
+def _end(process: BaseProcess, state: str, reason: str) -> tuple[str, str]:
+    process.terminate()
+    process.join(TERMINATE_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
+    return state, reason
+
+
+def _write(database: Database, run: JobRun, **values: Any) -> None:
+    with database.write(Actor(run.job, "job")) as db:
+        db.bulk(update(JobRun).where(col(JobRun.id) == run.id).values(**values), why="run")
+
+
+def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: str, started_by: str) -> None:
+    """A run's own process: call the job, then write how it ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle; it ends us in order
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    log.configure(settings)
+    database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
+    audit.watch(database)
+    run = Run(database, run_id, job=name, did=summary(function), started_by=started_by)
+    state, error = "succeeded", ""
+    with log.context(run=str(run_id), job=name), contextlib.ExitStack() as stack:
+        try:
+            arguments = _arguments(function, stack.enter_context(database.reading_each()), run, settings)
+            result = function(**arguments)
+            if inspect.isawaitable(result):
+                asyncio.run(_await(result))
+            if run.failures:
+                state, error = "failed", f"{run.failures} of its steps failed; see the log"
+        except Exception as failure:  # the boundary of a run
+            state, error = "failed", record_failure(run, failure)
+            logger.exception("job failed")
+    ended = update(JobRun).where(col(JobRun.id) == run_id, col(JobRun.state) == "running")
+    with database.write(Actor(name, "job")) as db:
+        db.bulk(ended.values(state=state, error=error, ended_at=now(), doing=""), why="run")
+    database.close()
+
+
+async def _await(result: Any) -> None:
+    await result
+
+
+def _follow_parent() -> None:
+    """End this process with the one that watches it: a run nobody watches is marked interrupted."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _arguments(function: Callable[..., Any], db: Session, run: Run, settings: Settings) -> dict[str, Any]:
+    """A job's arguments, given by type."""
+    given: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        annotation = getattr(parameter.annotation, "__origin__", parameter.annotation)
+        by_type = [
+            value for value in (db, run, settings) if inspect.isclass(annotation) and isinstance(value, annotation)
+        ]
+        given[name] = by_type[0]
+    return given

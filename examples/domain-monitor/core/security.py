@@ -1,0 +1,195 @@
+"""The gate in front of everything: who asks, from where, may they; and the headers that keep a browser strict."""
+
+import secrets
+import time
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
+
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import auth, log
+from .auth import Identity
+from .db import Actor, Database
+from .errors import Busy, Refused
+from .settings import Settings
+from .ui import is_htmx, wants_html
+
+SIGN_IN = "/-/sign-in"
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+logger = log.get("core.request")
+
+
+class Gate:
+    """The outermost ASGI layer: nothing behind it is reached by somebody it does not know, unless public."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        is_public: Callable[[Scope], bool],
+        runtime: Callable[[], tuple[Settings, Database]],
+        refuse: Callable[[Request, Exception], Response],
+    ) -> None:
+        self.app, self.is_public, self.runtime, self.refuse = app, is_public, runtime, refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        connection = HTTPConnection(scope)
+        scope.setdefault("state", {})["request_id"] = request_id = secrets.token_hex(6)
+        with log.context(request_id=request_id):
+            if scope["type"] == "websocket":
+                return await self._websocket(connection, receive, send)
+            return await self._http(Request(scope, receive), receive, _Answer(scope, send))
+
+    async def _http(self, request: Request, receive: Receive, answer: "_Answer") -> None:
+        began = time.perf_counter()
+        try:
+            response = await self._stop(request)
+            await (response or self.app)(request.scope, receive, answer)
+        except Exception as error:  # the boundary: whatever a handler lets through is logged here, once
+            if answer.status == 0:
+                await self.refuse(request, error)(request.scope, receive, answer)
+            _log_error(error)
+        took = round((time.perf_counter() - began) * 1000, 1)
+        identity = request.scope["state"].get("identity")
+        logger.info(
+            "request", method=request.method, path=request.url.path, status=answer.status, ms=took,
+            user=identity.name if identity else None,
+        )  # fmt: skip
+
+    async def _stop(self, request: Request) -> Response | None:
+        """The answer for a request that must not get in; None lets it through."""
+        identity = await self._identify(request)
+        request.scope["state"]["identity"] = identity
+        is_bearer = identity is not None and identity.kind == "token"
+        if request.method not in SAFE_METHODS and not is_bearer and not is_same_origin(request):
+            return self.refuse(request, Refused(403, "This request came from another site, so nothing was done."))
+        if identity or self.is_public(request.scope):
+            return None
+        return _sign_in_first(request, self.refuse)
+
+    async def _websocket(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
+        identity = await self._identify(connection)
+        connection.scope["state"]["identity"] = identity
+        is_ours = (identity is not None and identity.kind == "token") or is_same_origin(connection)
+        if is_ours and (identity or self.is_public(connection.scope)):
+            return await self.app(connection.scope, receive, send)
+        await receive()
+        await send({"type": "websocket.close", "code": 4401, "reason": "sign in first"})
+
+    async def _identify(self, connection: HTTPConnection) -> Identity | None:
+        scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
+        settings, database = self.runtime()
+        if scheme.lower() == "bearer":
+            return await to_thread.run_sync(_by_token, database, bearer.strip())
+        cookie = connection.cookies.get(cookie_name(settings))
+        return await to_thread.run_sync(_by_cookie, database, cookie, settings) if cookie else None
+
+
+class _Answer:
+    """Sends an answer with the strict headers, and remembers its status."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.request_id, self._send, self.status = scope["state"]["request_id"], send, 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers[name] = value
+            headers["X-Request-Id"] = self.request_id
+            headers.setdefault("Cache-Control", "no-store")
+        await self._send(message)
+
+
+def is_same_origin(connection: HTTPConnection) -> bool:
+    """Whether a browser says that our own page sent this.
+
+    Sec-Fetch-Site where the browser sends it (not over plain HTTP at an internal name), else Origin
+    against Host. Neither: no browser, and only a bearer token may write.
+    """
+    headers: Headers = connection.headers
+    if site := headers.get("sec-fetch-site"):
+        return site == "same-origin"
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == headers.get("host")
+
+
+def cookie_name(settings: Settings) -> str:
+    """The session cookie; named after the tool, for two tools on one host share cookies."""
+    slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in settings.tool_name.lower())
+    return f"{slug}-session"
+
+
+def set_session(response: Response, settings: Settings, secret: str, *, is_secure: bool) -> None:
+    """Give the browser its session cookie."""
+    response.set_cookie(
+        cookie_name(settings),
+        secret,
+        max_age=settings.session_days * 86_400,
+        httponly=True,
+        samesite="lax",
+        secure=is_secure,
+    )
+
+
+def actor_of(request: Request, did: str = "") -> Actor:
+    """Who is to be named in the audit for what this request writes."""
+    identity: Identity | None = request.scope["state"].get("identity")
+    address = request.client.host if request.client else ""
+    name, kind = (identity.name, identity.kind) if identity else ("anonymous", "anonymous")
+    return Actor(name, kind, request.scope["state"]["request_id"], address, did)
+
+
+def _by_token(database: Database, secret: str) -> Identity | None:
+    with database.read() as db:
+        return auth.token_identity(db, secret)
+
+
+def _by_cookie(database: Database, secret: str, settings: Settings) -> Identity | None:
+    with database.read() as db:
+        found = auth.session_identity(db, secret)
+    if found is None:
+        return None
+    identity, is_stale = found
+    if is_stale:
+        try:
+            with database.write(Actor(identity.name, "user")) as db:
+                auth.touch(db, secret, days=settings.session_days)
+        except Busy:
+            logger.warning("session not touched, the database is busy")
+    return identity
+
+
+def _sign_in_first(request: Request, refuse: Callable[[Request, Exception], Response]) -> Response:
+    if not wants_html(request):
+        return refuse(request, Refused(401, "Sign in, or send a token.", headers={"WWW-Authenticate": "Bearer"}))
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if is_htmx(request):  # following a 303 would put the sign-in page into a part of this one
+        back = urlsplit(request.headers.get("hx-current-url", "/"))._replace(scheme="", netloc="").geturl()
+        return Response(status_code=401, headers={"HX-Redirect": f"{SIGN_IN}?next={quote(back)}"})
+    return RedirectResponse(f"{SIGN_IN}?next={quote(back)}" if request.method == "GET" else SIGN_IN, 303)
+
+
+def _log_error(error: Exception) -> None:
+    if isinstance(error, Refused):
+        logger.warning("refused", status=error.status, error=str(error))
+    else:
+        logger.error("request failed", exc_info=error)

@@ -1,0 +1,99 @@
+"""Settings: typed, from the environment or `.env`, read once at start."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from .errors import UserError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def _project_name() -> str:
+    """The title in pyproject.toml, else the project's name there, else the folder's."""
+    try:
+        project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    except (OSError, tomllib.TOMLDecodeError):
+        return PROJECT.name
+    title = project.get("tool", {}).get("pyops", {}).get("title", "")
+    return str(title or project.get("project", {}).get("name", PROJECT.name))
+
+
+class Settings(BaseSettings):
+    """What can be set from outside. A project adds its own in `app/settings.py`."""
+
+    model_config = SettingsConfigDict(env_file=PROJECT / ".env", extra="ignore", env_ignore_empty=True)
+
+    tool_name: str = Field(default_factory=_project_name, description="What the tool calls itself.")
+    environment: str = Field("development", description="Shown as a badge; 'production' turns debug aids off.")
+    data_dir: Path = Field(PROJECT / "data", description="Database, secret key and backups live here.")
+    database_url: str = Field("", description="Empty: SQLite in the data folder.")
+    base_url: str = Field("", description="How people reach the tool, as in https://tool.example.com.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    trusted_proxies: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-* headers count.")
+    timezone: str = Field("UTC", description="In which cron expressions are read, as in Europe/Paris.")
+    session_days: int = Field(14, ge=1, description="How long a sign-in lasts without a visit.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
+    log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal.")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is no time zone; write it like Europe/Paris") from error
+        return name
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        try:
+            parts = make_url(url.replace("postgres://", "postgresql://", 1)) if url else None
+        except (ArgumentError, ValueError):  # whose text repeats the URL, password and all
+            raise ValueError("it cannot be read; write it like sqlite:////srv/tool.db") from None
+        if parts and parts.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ValueError(f"{parts.get_backend_name()!r} is not supported; use sqlite or postgresql")
+        if parts and parts.get_backend_name() == "sqlite" and parts.database in (None, "", ":memory:"):
+            raise ValueError("name a file, for each connection would have a memory of its own: sqlite:////srv/tool.db")
+        return url
+
+    @field_validator("data_dir")
+    @classmethod
+    def _in_project(cls, path: Path) -> Path:
+        return path if path.is_absolute() else PROJECT / path
+
+    @property
+    def url(self) -> str:
+        """Where people reach the tool, without a slash at the end."""
+        return self.base_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def is_production(self) -> bool:
+        """Whether debug aids are off."""
+        return self.environment == "production"
+
+    @property
+    def database(self) -> str:
+        """The database's URL in SQLAlchemy's form."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir / 'app.db'}"
+        return self.database_url.replace("postgres://", "postgresql://", 1)
+
+
+def load(kind: type[Settings] = Settings) -> Settings:
+    """The settings of this process; UserError names each wrong one and what it is for."""
+    try:
+        return kind()
+    except ValidationError as error:
+        wrong = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["loc"]]
+        raise UserError("settings are wrong (environment or .env):\n  " + "\n  ".join(wrong)) from error
+    except SettingsError as error:  # a list or a table that is no JSON
+        raise UserError(f"settings are wrong (environment or .env):\n  {error}; write it as JSON") from error

@@ -1,0 +1,50 @@
+"""What a URL says of a table: search, filters, sort, page. Nothing about a table is kept elsewhere."""
+
+from collections.abc import Iterable
+from urllib.parse import urlencode
+
+from starlette.datastructures import QueryParams
+
+Pairs = list[tuple[str, str]]
+
+
+class UrlState:
+    """A page's path and query, and how to write the URL of a neighbouring state."""
+
+    def __init__(self, path: str, query: str | Pairs = "") -> None:
+        self.path = path
+        self.params = QueryParams(query)
+
+    def get(self, name: str) -> str:
+        """The last value of a parameter, stripped; "" when it is not there."""
+        return self.params.get(name, "").strip()
+
+    def all(self, name: str) -> list[str]:
+        """Every non-empty value of a parameter."""
+        return [value for value in self.params.getlist(name) if value]
+
+    def number(self, name: str, default: int) -> int:
+        """A parameter as a whole number, at least 1; the default when it is none."""
+        text = self.get(name)
+        return max(1, int(text)) if text.isdecimal() and len(text) < 10 else default
+
+    def with_(self, **values: str) -> str:
+        """This URL with parameters set ("" drops one); the page starts again at 1 unless it is set."""
+        keep = self.without("page", *values)
+        return self.url([*keep, *((name, value) for name, value in values.items() if value)])
+
+    def drop(self, *names: str, value: str | None = None) -> str:
+        """This URL without these parameters, or without one value of them."""
+        gone = (*names, "page") if value is None else ("page",)
+        return self.url(
+            [(n, v) for n, v in self.without(*gone) if not (value is not None and n in names and v == value)]
+        )
+
+    def without(self, *names: str) -> Pairs:
+        """Every non-empty parameter but these."""
+        return [(name, value) for name, value in self.params.multi_items() if value and name not in names]
+
+    def url(self, pairs: Iterable[tuple[str, str]]) -> str:
+        """This path with a query."""
+        query = urlencode(list(pairs))
+        return f"{self.path}?{query}" if query else self.path

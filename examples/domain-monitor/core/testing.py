@@ -1,0 +1,122 @@
+"""Fixtures for a project's tests: `pytest_plugins = ["core.testing"]` in conftest.py."""
+
+import importlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup, Tag
+from starlette.testclient import TestClient
+
+from . import audit, auth, migrations
+from .app import App
+from .crypto import Keyring
+from .db import Actor, Database, Session
+from .marks import Role
+from .settings import Settings
+
+TESTER = Actor("test", "test")
+
+
+class Html:
+    """An answer's HTML, to select from with CSS selectors."""
+
+    def __init__(self, node: Tag) -> None:
+        self.node = node
+
+    def one(self, selector: str) -> "Html":
+        """The one element that matches; an AssertionError unless exactly one does."""
+        found = self.all(selector)
+        assert len(found) == 1, f"{len(found)} elements match {selector!r} in:\n{self.node.prettify()[:3000]}"
+        return found[0]
+
+    def all(self, selector: str) -> list["Html"]:
+        """Every element that matches."""
+        return [Html(node) for node in self.node.select(selector)]
+
+    @property
+    def text(self) -> str:
+        """The text inside, white space folded."""
+        return " ".join(self.node.get_text(" ").split())
+
+    def attribute(self, name: str) -> str:
+        """An attribute's value, "" when it is not there."""
+        return str(self.node.get(name, ""))
+
+
+def html(response: Any) -> Html:
+    """The HTML of an answer."""
+    return Html(BeautifulSoup(response.text, "html.parser"))
+
+
+@pytest.fixture(scope="session")
+def app() -> App:
+    """The project's app."""
+    found: App = importlib.import_module("app.main").app
+    return found
+
+
+@pytest.fixture(scope="session")
+def migrated(app: App, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with an empty, migrated database, made once; each test gets a copy."""
+    folder = tmp_path_factory.mktemp("migrated")
+    database = Database(f"sqlite:///{folder / 'app.db'}", keyring=Keyring.load(folder))
+    migrations.upgrade(database, app.histories, snapshots=folder)
+    database.close()
+    return folder
+
+
+@pytest.fixture
+def settings(app: App, migrated: Path, tmp_path: Path) -> Settings:
+    """The app's settings with a data folder of the test's own."""
+    data_dir = tmp_path / "data"
+    shutil.copytree(migrated, data_dir)
+    kind = app.settings_class
+    return kind(_env_file=None, data_dir=data_dir, environment="test", database_url="", tool_name="Test tool")
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The test's database."""
+    opened = Database(settings.database, keyring=Keyring.load(settings.data_dir))
+    audit.watch(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def db(database: Database) -> Iterator[Session]:
+    """A session that writes; commit what a page or a job should see."""
+    with database.writing(TESTER) as session:
+        yield session
+
+
+@pytest.fixture
+def served(app: App, settings: Settings) -> Iterator[TestClient]:
+    """The running app, asked by nobody in particular (a browser that has not signed in)."""
+    app.configured = settings
+    browser = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    with TestClient(app, headers=browser, follow_redirects=False) as client:
+        yield client
+    app.configured = None
+
+
+@pytest.fixture
+def client_as(served: TestClient, database: Database) -> Callable[[Role], TestClient]:
+    """The running app, asked by somebody with a role: `client_as("viewer").get("/")`."""
+
+    def sign_in(role: Role) -> TestClient:
+        with database.write(TESTER) as db:
+            token = auth.make_token(db, role, role)
+        headers = {**served.headers, "Authorization": f"Bearer {token}"}
+        return TestClient(served.app, headers=headers, follow_redirects=False)
+
+    return sign_in
+
+
+@pytest.fixture
+def client(client_as: Callable[[Role], TestClient]) -> TestClient:
+    """The running app, asked by an admin."""
+    return client_as("admin")

@@ -1,0 +1,122 @@
+"""Templates and static files: one Jinja environment, block rendering, assets by content hash."""
+
+import gzip
+import hashlib
+import mimetypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined, Template
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .settings import PROJECT
+
+CORE = Path(__file__).parent
+STATIC_URL = "/-/static/"
+_FOREVER = "public, max-age=31536000, immutable"
+_TEXTUAL = (".css", ".js", ".svg", ".html", ".json", ".txt")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One static file, held in memory; `version` is a hash of its content."""
+
+    body: bytes
+    type: str
+    version: str
+
+    @cached_property
+    def gzipped(self) -> bytes:
+        """The body compressed, once."""
+        return gzip.compress(self.body, 9)
+
+
+class Assets:
+    """The static files of core, and of the project's `app/static/`; the project's win."""
+
+    def __init__(self, *folders: Path) -> None:
+        self.folders = folders
+        self._known: dict[str, Asset] = {}
+
+    def url(self, name: str) -> str:
+        """The address of a file, different for each content, so browsers may keep it."""
+        asset = self.find(name)
+        if asset is None:
+            raise LookupError(f"there is no static file {name!r} in {', '.join(str(f) for f in self.folders)}")
+        return f"{STATIC_URL}{name}?v={asset.version}"
+
+    def find(self, name: str) -> Asset | None:
+        """The file of a name, read once."""
+        if name not in self._known:
+            path = next((f / name for f in self.folders if (f / name).is_file()), None)
+            if path is None or ".." in Path(name).parts:
+                return None
+            body = path.read_bytes()
+            kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+            self._known[name] = Asset(body, kind, hashlib.sha256(body).hexdigest()[:12])
+        return self._known[name]
+
+    def answer(self, request: Request, name: str) -> Response:
+        """Serve one file: compressed where it helps, cached for good when asked for by its hash."""
+        asset = self.find(name)
+        if asset is None:
+            return Response("There is no such file.", 404)
+        headers = {"ETag": f'"{asset.version}"', "Vary": "Accept-Encoding"}
+        headers["Cache-Control"] = _FOREVER if request.query_params.get("v") == asset.version else "no-cache"
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        if name.endswith(_TEXTUAL) and "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(asset.gzipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=asset.type)
+        return Response(asset.body, headers=headers, media_type=asset.type)
+
+
+class Templates:
+    """Every template of the tool: `core/…` from core, `app/<feature>/…` beside the code."""
+
+    def __init__(self, assets: Assets, *, project: Path = PROJECT) -> None:
+        core = PrefixLoader({"core": FileSystemLoader(CORE / "templates")})
+        self.environment = Environment(
+            loader=ChoiceLoader([core, FileSystemLoader([project, CORE.parent])]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.globals["static"] = assets.url
+        macros = self.environment.get_template("core/ui.html")
+        self.environment.globals["ui"] = macros.make_module()
+
+    def render(self, name: str, context: Mapping[str, Any]) -> str:
+        """A whole page."""
+        return self.environment.get_template(name).render(context)
+
+    def render_block(self, name: str, block: str, context: Mapping[str, Any]) -> str | None:
+        """One block of a page; None when the template has none of that name."""
+        template: Template = self.environment.get_template(name)
+        render = template.blocks.get(block)
+        return "".join(render(template.new_context(dict(context)))) if render else None
+
+
+def wants_html(request: Request) -> bool:
+    """Whether the answer is for a person: htmx, or a client that accepts HTML."""
+    return is_htmx(request) or "text/html" in request.headers.get("accept", "")
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether htmx asks."""
+    return request.headers.get("hx-request") == "true"
+
+
+def target_block(request: Request) -> str:
+    """The id of the element that htmx will replace, "" when it wants a whole page.
+
+    htmx 4 names the target as tag#id, URI-encoded, and says "partial" or "full" beside it.
+    """
+    if not is_htmx(request) or request.headers.get("hx-request-type") == "full":
+        return ""
+    return unquote(request.headers.get("hx-target", "")).partition("#")[2]

@@ -1,0 +1,92 @@
+"""The floors of core: who may import whom, and which module speaks to which library (DESIGN §4)."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CORE = REPOSITORY / "template" / "core"
+
+# Each floor from left to right; a module imports from lower floors, and from those to its left.
+FLOORS = [
+    ["errors", "time", "marks"],
+    ["settings", "log", "http", "crypto", "db", "migrations", "audit", "auth", "ui", "security", "tables", "forms"],
+    ["pages", "jobs"],
+    ["feature", "scheduler", "runner", "health"],
+    ["builtin", "app"],
+    ["selfcheck", "cli", "testing", "__init__", "__main__"],
+]
+PLACE = {name: (floor, place) for floor, names in enumerate(FLOORS) for place, name in enumerate(names)}
+
+# The stack itself may be imported anywhere; every other library has one module of core that speaks to it.
+STACK = {"fastapi", "starlette", "sqlmodel", "sqlalchemy", "pydantic", "jinja2", "markupsafe", "anyio"}
+IMPORTERS = {
+    "alembic": "migrations",
+    "apscheduler": "scheduler",
+    "bs4": "testing",
+    "cryptography": "crypto",
+    "httpx2": "http",
+    "pwdlib": "auth",
+    "pydantic_settings": "settings",
+    "pytest": "testing",
+    "structlog": "log",
+    "typer": "cli",
+    "uvicorn": "cli",
+}
+
+FILES = sorted(path for path in CORE.rglob("*.py") if "versions" not in path.parts)
+
+
+def module_of(path: Path) -> str:
+    """The module of core that a file belongs to: `tables/view.py` is of `tables`."""
+    return path.relative_to(CORE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[tuple[str, int]]:
+    """What a file imports, as absolute dotted names, with line numbers; type-checking imports count too."""
+    package = ["core", *path.relative_to(CORE).parts[:-1]]
+    found: list[tuple[str, int]] = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            found += [(f"{stem}.{alias.name}" if stem == "core" else stem, node.lineno) for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(CORE).as_posix())
+def test_a_module_imports_only_from_below_or_from_its_left(path: Path) -> None:
+    own = module_of(path)
+    used = {(name.split(".")[1], line) for name, line in imports(path) if name.startswith("core.")}
+    wrong = [f"line {line}: {name}" for name, line in used if name != own and PLACE[name] >= PLACE[own]]
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(CORE).as_posix())
+def test_a_library_is_imported_by_its_one_module(path: Path) -> None:
+    libraries = {name.split(".")[0] for name, _ in imports(path)} - {"core"} - STACK - sys.stdlib_module_names
+    assert {name: IMPORTERS.get(name) for name in libraries} == {name: module_of(path) for name in libraries}
+
+
+def test_every_module_of_core_has_a_floor() -> None:
+    assert {module_of(path) for path in FILES} == set(PLACE)
+
+
+@pytest.mark.parametrize("app", ["template/app", "examples/domain-monitor/app"])
+def test_features_import_each_other_only_through_their_package(app: str) -> None:
+    root = REPOSITORY / app
+    features = {path.name for path in root.iterdir() if (path / "__init__.py").exists()}
+    wrong = []
+    for path in sorted(root.glob("*/**/*.py")):
+        own = path.relative_to(root).parts[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                absolute = node.module.removeprefix("app.") if node.module.startswith("app.") else ""
+                parts = (absolute or (node.module if node.level == 2 else "")).split(".")
+                if len(parts) > 1 and parts[0] in features and parts[0] != own:
+                    wrong.append(f"{path.relative_to(root)}:{node.lineno} imports {'.'.join(parts)}")
+    assert not wrong
