@@ -1,6 +1,8 @@
 """The portfolio, the page of one domain, and the costs."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -9,6 +11,7 @@ from app.domains import Domain
 from app.groups import Group
 from app.sources import Source
 from core import Session, in_days, now
+from core.marks import Role
 from core.testing import html
 
 
@@ -20,7 +23,7 @@ def shops(db: Session) -> Group:
     return group
 
 
-def add(db: Session, name: str, **values: object) -> None:
+def add(db: Session, name: str, **values: Any) -> None:
     db.add(Domain(name=name, shown_name=name, **values))
     db.commit()
 
@@ -75,9 +78,9 @@ def test_a_group_can_be_chosen_by_hand_and_given_back(client: TestClient, db: Se
     assert "no rule fits" in client.get("/domains/acme.com").text
 
 
-def test_a_viewer_may_look_but_not_choose(client_as: object, db: Session) -> None:
+def test_a_viewer_may_look_but_not_choose(client_as: Callable[[Role], TestClient], db: Session) -> None:
     add(db, "acme.com")
-    viewer = client_as("viewer")  # type: ignore[operator]
+    viewer = client_as("viewer")
     assert viewer.get("/domains/acme.com").status_code == 200
     assert viewer.post("/domains/acme.com/group", data={"group_id": ""}).status_code == 403
 

@@ -68,7 +68,7 @@ def finish(step: Step, id: int, listing: Listing, at: datetime) -> None:
         return
     for remark in listing.notes:
         step.log(remark, level="warning")
-    step.call(lambda db: (gone := miss(db, source_id=id, at=at)) and step.log(f"{gone:,} are not listed any more"))
+    step.call(lambda db: step.log(f"{miss(db, source_id=id, at=at):,} are not listed any more"))
     note(step, id, state="complete", tried_at=at, complete_at=at, notes=notes)
 
 
