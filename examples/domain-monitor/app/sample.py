@@ -181,7 +181,7 @@ def frame(db: Session) -> tuple[dict[str, int], int]:
 def portfolio(size: int, day: date, sources: dict[str, int]) -> Iterator[dict[str, Any]]:
     """So many domains, always the same ones, with dates around a day."""
     chance = random.Random(20260315)
-    seen = datetime.combine(day, time(6), UTC)
+    seen = datetime.combine(day, time(), UTC)
     for name in names(size, chance):
         account, registrar, _, _ = chance.choices(ACCOUNTS, [share for *_, share in ACCOUNTS])[0]
         yield {

@@ -21,7 +21,7 @@ KEPT = "Leave it empty to keep the one that is stored."
 def state(value: str, row: Any) -> Cell:
     """How the last read went."""
     if not row["is_enabled"]:
-        return Cell("not read any more", tone="unknown")
+        return Cell("disabled", tone="unknown")
     return Cell(value, tone=TONES[value], note=ago(row["tried_at"], now()) if row["tried_at"] else "")
 
 

@@ -41,7 +41,7 @@ def test_a_read_adds_what_the_account_lists(db: Session, account: Source, run_jo
 
 def test_reading_again_changes_nothing(db: Session, account: Source, run_job: RunJob) -> None:
     run_job(read_sources)
-    assert "info: 0 new, 0 changed, 2 as before" in run_job(read_sources).log
+    assert "info: Main: 0 new, 0 changed, 2 as before" in run_job(read_sources).log
 
 
 def test_a_failed_read_changes_no_domain_and_says_so(
@@ -111,7 +111,7 @@ def test_a_name_stays_with_the_account_that_had_it_first(
     db.add(Domain(name="acme.com", shown_name="acme.com", source_id=other.id))
     db.commit()
     ran = run_job(read_sources)
-    assert "warning: 1 stay with the account that had them first: acme.com" in ran.log
+    assert "warning: Main: 1 stay with the account that had them first: acme.com" in ran.log
     assert domains(db)["acme.com"].source_id == other.id
 
 
