@@ -1,10 +1,11 @@
 """Two migration histories over one metadata: core's, beside this file, and the app's, in `migrations/`."""
 
+import os
 import sqlite3
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,15 +14,16 @@ from alembic.autogenerate.api import RevisionContext
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import Connection, TypeDecorator, inspect
 from sqlmodel import SQLModel
 
 from .. import log
 from ..db import Database
 from ..errors import CoreError, UserError
 from ..settings import PROJECT
+from ..time import now
 
 CORE_PREFIX = "core_"
 SNAPSHOTS_KEPT = 5
@@ -42,8 +44,19 @@ class History:
         return table.startswith(CORE_PREFIX) == self.is_core
 
     def script(self) -> ScriptDirectory:
-        """The revision files of this history."""
-        return ScriptDirectory(Path(__file__).parent, version_locations=[str(self.folder)])
+        """The revision files of this history; UserError unless they are one line."""
+        script = ScriptDirectory(Path(__file__).parent, version_locations=[str(self.folder)])
+        try:
+            with warnings.catch_warnings(action="error"):  # Alembic merely warns of two files with one revision
+                heads = script.get_heads()
+        except (CommandError, RevisionError, UserWarning) as error:
+            raise UserError(f"the revisions in {self.folder} do not fit together: {error}") from error
+        if len(heads) > 1:
+            raise UserError(
+                f"the revisions in {self.folder} end in {' and '.join(sorted(heads))}: "
+                "let one follow the other (its down_revision), so that they are one line again"
+            )
+        return script
 
 
 CORE = History("core", Path(__file__).parent / "versions", "core_version", is_core=True)
@@ -144,17 +157,10 @@ def _alembic(
             include_object=include,
             render_as_batch=True,
             transactional_ddl=False,  # the transaction is ours
-            user_module_prefix="sqlmodel.",
             render_item=_render,
+            user_module_prefix="sqlmodel.",
         )
         yield environment
-
-
-def _render(kind: str, item: Any, _context: object) -> str | Literal[False]:
-    """In a revision, a type that is not SQLModel's (Encrypted, or a project's own) is what the database stores."""
-    if kind == "type" and isinstance(item, TypeDecorator) and not type(item).__module__.startswith("sqlmodel"):
-        return f"sa.{item.impl_instance!r}"
-    return False
 
 
 def _upgrade_one(connection: Connection, history: History) -> None:
@@ -179,7 +185,7 @@ def _current(connection: Connection, history: History) -> str | None:
 def _missing(history: History, current: str | None) -> list[str]:
     try:
         revisions = list(history.script().iterate_revisions("head", current or "base"))
-    except CommandError as error:
+    except (CommandError, RevisionError) as error:
         raise UserError(
             f"the database is at {history.name} revision {current!r}, which this version does not know: "
             "it was made by a newer one. Deploy that version, or restore a snapshot from data/backups/."
@@ -188,16 +194,22 @@ def _missing(history: History, current: str | None) -> list[str]:
 
 
 def _next_id(history: History) -> str:
-    return f"{len(list(history.folder.glob('*.py'))) + 1:04d}"
+    numbers = [int(r.revision) for r in history.script().walk_revisions() if r.revision.isdecimal()]
+    return f"{max(numbers, default=0) + 1:04d}"
+
+
+def _render(kind: str, value: Any, _context: object) -> str | Literal[False]:
+    """A column type of our own as the plain type that it is stored as, so that a revision outlives our code."""
+    is_ours = kind == "type" and isinstance(value, TypeDecorator) and not type(value).__module__.startswith("sqlmodel")
+    return f"sa.{value.impl_instance!r}" if is_ours else False
 
 
 def _is_shadow(connection: Connection, table: str) -> bool:
-    """Whether SQLite made a table itself, for a full-text index."""
+    """Whether a table is a full-text index of SQLite, or one that SQLite made itself for it."""
     if connection.dialect.name != "sqlite":
         return False
-    virtual = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'"
-    names = connection.exec_driver_sql(virtual).scalars().all()
-    return any(table == name or table.startswith(f"{name}_") for name in names)
+    made = "SELECT 1 FROM pragma_table_list WHERE name = ? AND type IN ('virtual', 'shadow')"
+    return connection.exec_driver_sql(made, (table,)).first() is not None
 
 
 def _snapshot(database: Database, folder: Path) -> None:
@@ -208,13 +220,14 @@ def _snapshot(database: Database, folder: Path) -> None:
         if not inspect(connection).get_table_names():
             return
         folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"before-migration-{datetime.now():%Y%m%d-%H%M%S}.db"
+        target = folder / f"before-migration-{now():%Y%m%d-%H%M%S}-{os.getpid()}.db"
+        draft = target.with_suffix(".part")
         source = connection.connection.driver_connection
         assert isinstance(source, sqlite3.Connection)
-        copy = sqlite3.connect(target)
-        with copy:
-            source.backup(copy)
+        copy = sqlite3.connect(draft)
+        source.backup(copy)
         copy.close()
+        draft.rename(target)
     for old in sorted(folder.glob("before-migration-*.db"))[:-SNAPSHOTS_KEPT]:
-        old.unlink()
+        old.unlink(missing_ok=True)  # another process may migrate at the same time
     logger.info("snapshot", file=str(target))

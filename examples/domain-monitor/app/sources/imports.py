@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -191,11 +192,10 @@ def date_of(text: str, is_day_first: bool | None) -> datetime | date:
         if is_day_first is None:
             raise ValueError(f"{text} may begin with the day or the month; write it like 2027-01-31")
         return datetime.strptime(text, "%d/%m/%Y" if is_day_first else "%m/%d/%Y").date()
-    for form in WRITTEN_DATES:
-        try:
-            return datetime.strptime(text, form).date()
-        except ValueError:
-            continue
+    if not text[:5].endswith("-"):  # what does not begin like 2027-
+        for form in WRITTEN_DATES:
+            with suppress(ValueError):
+                return datetime.strptime(text, form).date()
     when = moment(text)
     if when is None:
         raise ValueError(f"{text[:40]!r} is no date; write it like 2027-01-31")
