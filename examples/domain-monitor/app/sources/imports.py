@@ -16,7 +16,7 @@ from core import UserError
 from .listing import domain_name, flag, moment, price
 from .storing import CENT, moment_of
 
-LONGEST = 20_000  # rows: one import is one transaction
+LONGEST = 10_000  # rows: one import is one transaction, in which nobody else can write
 HEADERS = {
     "name": "name domain domainname fqdn",
     "expires_at": "expiresat expires expireson expiry expirydate expiration expirationdate expiredate renewaldate",
