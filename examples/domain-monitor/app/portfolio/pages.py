@@ -109,7 +109,7 @@ GROUP = Form(
 
 @page("/domains/{name}")
 def show(name: str, db: DB) -> View:
-    """What is known of one domain, and who said so."""
+    """What is known of this domain, and why it is in its group."""
     domain = found(db, name)
     form = GROUP.show(db, group_id=domain.group_id if domain.group_is_typed else None)
     return shown(db, domain, form)
