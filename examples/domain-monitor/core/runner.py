@@ -153,7 +153,7 @@ def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: s
     state, error = "succeeded", ""
     with log.context(run=str(run_id), job=name), contextlib.ExitStack() as stack:
         try:
-            arguments = _arguments(function, stack.enter_context(database.reading_each()), run, settings)
+            arguments = arguments_of(function, stack.enter_context(database.reading_each()), run, settings)
             result = function(**arguments)
             if inspect.isawaitable(result):
                 asyncio.run(_await(result))
@@ -181,7 +181,7 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def _arguments(function: Callable[..., Any], db: Session, run: Run, settings: Settings) -> dict[str, Any]:
+def arguments_of(function: Callable[..., Any], db: Session, run: Run, settings: Settings) -> dict[str, Any]:
     """A job's arguments, given by type."""
     given: dict[str, Any] = {}
     for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
