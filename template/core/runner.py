@@ -28,6 +28,7 @@ from .time import now
 WATCH_S = 0.3
 BEAT_S = 5.0
 TERMINATE_S = 5.0
+NICENESS = 10  # of a run's process: requests go first
 logger = log.get("core.runner")
 _server_lock = threading.Lock()
 
@@ -144,6 +145,7 @@ def _write(database: Database, run: JobRun, **values: Any) -> None:
 
 def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: str, started_by: str) -> None:
     """A run's own process: call the job, then write how it ended."""
+    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle; it ends us in order
     threading.Thread(target=_follow_parent, daemon=True).start()
     log.configure(settings)

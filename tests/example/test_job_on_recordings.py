@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay import Answer, Replay, serving
 from sqlmodel import col, select
 
 from app.domains import Domain
@@ -19,6 +18,7 @@ from core.jobs import JobRun, RunLog
 from core.runner import Runner
 from core.settings import Settings
 from core.time import now
+from tests.example.replay import Answer, Replay, serving
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 JOB = "sources.read_sources"
