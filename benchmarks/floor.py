@@ -28,7 +28,8 @@ HEADS = "Name Expires Group Registrar Source Auto-renew Lock Privacy Price Curre
 PAGE = Environment(autoescape=True).from_string(
     """<!doctype html><title>Domains</title><p>{{ user }}: {{ "{:,}".format(total) }} domains</p>
 <table><thead><tr>{% for head in heads %}<th>{{ head }}</th>{% endfor %}</tr></thead><tbody>
-{% for r in rows %}<tr><th><a href="/domains/{{ r.name }}">{{ r.shown_name }}</a></th><td>{{ r.expires_at or "unknown" }}</td>
+{% for r in rows %}<tr><th><a href="/domains/{{ r.name }}">{{ r.shown_name }}</a></th>
+<td>{{ r.expires_at or "unknown" }}</td>
 <td>{{ r.grp or "unassigned" }}</td><td>{{ r.registrar }}</td><td>{{ r.source }}</td><td>{{ r.auto_renew }}</td>
 <td>{{ r.locked }}</td><td>{{ r.privacy }}</td><td>{{ r.renewal_price }}</td><td>{{ r.currency }}</td>
 <td>{{ r.registered_on }}</td><td>{{ r.last_seen_at }}</td></tr>

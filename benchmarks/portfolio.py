@@ -214,7 +214,8 @@ def beside_a_writer(ours: Server, data: Path, quiet_ms: float, requests: int) ->
     times = sorted(seconds * 1000 for seconds, _ in answers)
     p50, p99 = statistics.median(times), times[int(len(times) * 0.99)]
     print(
-        f"beside a job that upserts all rows without pause ({turns} times): p50 {p50:.2f} ms = {p50 / quiet_ms:.2f} x quiet"
+        f"beside a job that upserts all rows without pause ({turns} times):"
+        f" p50 {p50:.2f} ms = {p50 / quiet_ms:.2f} x quiet"
         f" (aim {AIM_BUSY:g}), p99 {p99:.1f} ms, {len(wrong)} errors"
     )
 

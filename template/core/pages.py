@@ -132,7 +132,7 @@ async def _state(request: Request) -> UrlState:
 
 
 async def _form(request: Request) -> AsyncIterator[FormData]:
-    async with request.form(max_files=5, max_part_size=LARGEST_UPLOAD) as form:
+    async with request.form(max_files=5, max_part_size=LARGEST_UPLOAD) as form:  # closes uploaded files
         yield form
 
 

@@ -1,6 +1,11 @@
 """Fixtures for the tests of core's data and jobs."""
 
+import multiprocessing
+import os
+import sys
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +59,14 @@ def again(store: Database, tmp_path: Path) -> Iterator[Callable[..., Database]]:
     yield reopen
     for each in opened:
         each.close()
+
+
+@pytest.fixture(scope="session")
+def processes() -> ForkServerContext:
+    """A way to start processes from a server that has everything loaded; it serves the runner too."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["core.testing", "core.runner", "tests.core.samples"])
+    with pytest.MonkeyPatch.context() as patch:  # the server takes its module path from PYTHONPATH only
+        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+        forkserver.ensure_running()
+    return context

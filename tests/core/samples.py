@@ -1,10 +1,10 @@
 """Sample tables, jobs and ways to run things at once, for the tests of core."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import Column, MetaData, Numeric, UniqueConstraint
 from sqlmodel import Field, SQLModel
@@ -56,3 +56,25 @@ def together(*functions: Callable[[], Any]) -> list[Any]:
     """Call functions in threads of their own, at once; what they return."""
     with ThreadPoolExecutor(len(functions)) as pool:
         return [future.result(60) for future in [pool.submit(function) for function in functions]]
+
+
+class Worker(Protocol):
+    """A thread or a process."""
+
+    def start(self) -> object:
+        """Begin."""
+
+    def join(self, timeout: float | None = None) -> object:
+        """Wait for the end."""
+
+
+def start(workers: Sequence[Worker]) -> None:
+    """Start threads or processes."""
+    for worker in workers:
+        worker.start()
+
+
+def join(workers: Sequence[Worker]) -> None:
+    """Wait until threads or processes have ended."""
+    for worker in workers:
+        worker.join(60)

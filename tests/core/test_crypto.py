@@ -1,24 +1,26 @@
-import multiprocessing
 import stat
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import StatementError
 from sqlmodel import SQLModel
 
-from core import crypto
 from core.crypto import KEY_FILE, Keyring, fingerprint, new_token
 from core.db import Database, Session
 from core.errors import CoreError, UserError
-from tests.core.samples import Item, together
+from tests.core.samples import Item, join, start, together
 
 SECRET = {"key": "k-1", "secret": ["s", 2, None]}
 
 
-def load_and_encrypt(folder: Path, barrier: "multiprocessing.synchronize.Barrier") -> str:  # type: ignore[name-defined]
-    barrier.wait(10)
-    return Keyring.load(folder).encrypt("hello")
+def load_and_encrypt(folder: Path, start: Any, made: Any) -> None:
+    """In a process of its own."""
+    start.wait(20)
+    made.put(Keyring.load(folder).encrypt("hello"))
 
 
 def test_a_token_is_new_each_time_and_kept_as_a_fingerprint() -> None:
@@ -35,12 +37,12 @@ def test_the_key_file_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("_round", range(3))
-def test_threads_and_processes_that_race_share_one_key(tmp_path: Path, _round: int) -> None:
-    context = multiprocessing.get_context("fork")
-    with context.Manager() as manager, context.Pool(4) as pool:
-        barrier = manager.Barrier(4)
-        made = pool.starmap(load_and_encrypt, [(tmp_path, barrier)] * 4)
-    assert [Keyring.load(tmp_path).decrypt(each) for each in made] == ["hello"] * 4
+def test_processes_that_race_share_one_key(tmp_path: Path, processes: ForkServerContext, _round: int) -> None:
+    made, line = processes.Queue(), processes.Barrier(3)
+    racers = [processes.Process(target=load_and_encrypt, args=(tmp_path, line, made)) for _ in range(3)]
+    start(racers)
+    assert [Keyring.load(tmp_path).decrypt(made.get(timeout=20)) for _ in racers] == ["hello"] * 3
+    join(racers)
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
 
 
@@ -51,7 +53,7 @@ def test_threads_that_race_share_one_key(tmp_path: Path) -> None:
 
 def test_the_first_key_encrypts_and_all_decrypt(tmp_path: Path) -> None:
     old = Keyring.load(tmp_path).encrypt("hello")
-    keys = [crypto.Fernet.generate_key().decode(), (tmp_path / KEY_FILE).read_text().strip()]
+    keys = [Fernet.generate_key().decode(), (tmp_path / KEY_FILE).read_text().strip()]
     (tmp_path / KEY_FILE).write_text("\n".join(keys) + "\n\n")
     rotated = Keyring.load(tmp_path)
     assert rotated.decrypt(old) == "hello"

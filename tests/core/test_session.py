@@ -2,6 +2,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,13 +165,10 @@ ENDS: list[Callable[[Session], None]] = [
 def test_a_session_gives_the_seat_back_however_it_ends(
     counter: Database, impatient: Database, end: Callable[[Session], None]
 ) -> None:
-    try:
-        with counter.writing(TESTER) as db:
-            db.execute(select(Counter)).all()
-            assert http.forbidden() == "a write transaction is open"
-            end(db)
-    except (ZeroDivisionError, IntegrityError):
-        pass
+    with suppress(ZeroDivisionError, IntegrityError), counter.writing(TESTER) as db:
+        db.execute(select(Counter)).all()
+        assert http.forbidden() == "a write transaction is open"
+        end(db)
     assert http.forbidden() is None
     count_up(impatient)
     count_up(counter)
@@ -180,12 +179,9 @@ def test_a_session_gives_the_seat_back_however_it_ends(
 def test_the_block_that_writes_gives_the_seat_back_however_it_ends(
     counter: Database, impatient: Database, end: Callable[[Session], None]
 ) -> None:
-    try:
-        with counter.write(TESTER) as db:
-            db.execute(select(Counter)).all()
-            end(db)
-    except (ZeroDivisionError, IntegrityError):
-        pass
+    with suppress(ZeroDivisionError, IntegrityError), counter.write(TESTER) as db:
+        db.execute(select(Counter)).all()
+        end(db)
     count_up(impatient)
     assert value(counter) == 1
 
@@ -261,7 +257,7 @@ def test_no_thread_starves_in_the_queue(counter: Database, threads: int) -> None
             count_up(counter)
             finished.append(number)
 
-    together(*[lambda n=n: work(n) for n in range(threads)])  # type: ignore[misc]
+    together(*[partial(work, number) for number in range(threads)])
     assert value(counter) == 60 // threads * threads
     assert set(finished[: threads * 3]) == set(range(threads))
 
@@ -306,11 +302,10 @@ def test_foreign_keys_hold(database: Database) -> None:
 
 def test_a_closed_database_holds_no_file(settings: Any) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(3):
-        database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
-        with database.write(TESTER) as db:
-            db.execute(text("SELECT 1"))
-        database.close()
+    database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
+    with database.write(TESTER) as db:
+        db.execute(text("SELECT 1"))
+    database.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

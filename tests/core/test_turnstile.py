@@ -1,7 +1,8 @@
-import multiprocessing
+import fcntl
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from core.db.turnstile import FairLock, Turnstile
 from core.errors import Busy
-from tests.core.samples import together
+from tests.core.samples import join, start, together
 
 
 @pytest.fixture
@@ -32,10 +33,25 @@ def wait_for(condition: Any) -> None:
         time.sleep(0.001)
 
 
-def visit(path: Path, seconds: float, counts: Any, number: int) -> None:
+def queue_up(lock: FairLock, order: list[int], number: int) -> threading.Thread:
+    """A thread that waits for the lock, behind `number` others, and notes when it got it."""
+
+    def ask() -> None:
+        lock.acquire(10)
+        order.append(number)
+        lock.release()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait_for(lambda: len(lock._waiting) == number + 1)
+    return thread
+
+
+def visit(path: Path, line: Any, counts: Any, number: int) -> None:
     """In a process of its own: take the seat again and again, each time for a moment."""
     turnstile = Turnstile(path)
-    until = time.monotonic() + seconds
+    line.wait(20)
+    until = time.monotonic() + 1.5
     while time.monotonic() < until:
         turnstile.enter()
         time.sleep(0.002)
@@ -53,19 +69,9 @@ def sit(path: Path, is_seated: Any) -> None:
 def test_a_fair_lock_is_granted_in_the_order_of_asking() -> None:
     lock, order = FairLock(), list[int]()
     lock.acquire(0)
-
-    def ask(number: int) -> None:
-        lock.acquire(10)
-        order.append(number)
-        lock.release()
-
-    threads = [threading.Thread(target=ask, args=(n,)) for n in range(5)]
-    for number, thread in enumerate(threads):
-        thread.start()
-        wait_for(lambda n=number: len(lock._waiting) == n + 1)  # type: ignore[misc]
+    threads = [queue_up(lock, order, number) for number in range(5)]
     lock.release()
-    for thread in threads:
-        thread.join()
+    join(threads)
     assert order == [0, 1, 2, 3, 4]
 
 
@@ -119,8 +125,6 @@ def test_busy_between_processes_gives_everything_back(path: Path, turnstile: Tur
     other.enter()
     gate, seat = other._open()
     blocked = {"gate": gate, "seat": seat}[held]
-    import fcntl
-
     fcntl.flock({"gate": seat, "seat": gate}[held], fcntl.LOCK_UN)
     fcntl.flock(blocked, fcntl.LOCK_EX)
     with pytest.raises(Busy):
@@ -131,19 +135,17 @@ def test_busy_between_processes_gives_everything_back(path: Path, turnstile: Tur
     other.close()
 
 
-def test_a_process_in_a_tight_loop_starves_no_other(path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    counts = context.Array("i", 3)
-    processes = [context.Process(target=visit, args=(path, 1.5, counts, n)) for n in range(3)]
-    together(*[process.start for process in processes])
-    together(*[process.join for process in processes])
-    assert min(counts) > 0.5 * max(counts) > 20
+def test_a_process_in_a_tight_loop_starves_no_other(path: Path, processes: ForkServerContext) -> None:
+    counts, line = processes.Array("i", 3), processes.Barrier(3)
+    visitors = [processes.Process(target=visit, args=(path, line, counts, n)) for n in range(3)]
+    start(visitors)
+    join(visitors)
+    assert min(counts[:]) > 0.5 * max(counts[:]) > 20
 
 
-def test_a_killed_process_leaves_the_seat(path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    is_seated = context.Event()
-    process = context.Process(target=sit, args=(path, is_seated))
+def test_a_killed_process_leaves_the_seat(path: Path, processes: ForkServerContext) -> None:
+    is_seated = processes.Event()
+    process = processes.Process(target=sit, args=(path, is_seated))
     process.start()
     assert is_seated.wait(10)
     process.kill()

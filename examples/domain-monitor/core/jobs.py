@@ -167,8 +167,10 @@ class Step:
 
     def commit(self) -> None:
         """Write what has come so far and go on: for a step with more rows than one short transaction takes."""
-        self._commit(self)
-        self.writes, self.lines = [], []
+        try:
+            self._commit(self)
+        finally:  # what failed is not tried again
+            self.writes, self.lines = [], []
 
 
 class Run:
@@ -187,7 +189,7 @@ class Run:
         self._tell(done=0, total=size, force=True)
         done = 0
         for done, item in enumerate(items):
-            self._tell(done=done, total=size, doing=str(item) if isinstance(item, str | int) else "")
+            self._tell(done=done, total=size, doing=str(item) if isinstance(item, str | int) else "", force=done == 0)
             yield item
         self._tell(done=done + 1 if size or done else 0, total=size, doing="", force=True)
 
