@@ -15,20 +15,12 @@ from sqlmodel import Session, SQLModel
 
 from .errors import DeclarationError
 from .marks import declared_here
+from .tables.view import Option
 
 Kind = Literal["text", "textarea", "number", "date", "datetime", "checkbox", "select", "password", "hidden"]
 LARGEST_NUMBER = 2**63
 _CHECKED = ("on", "true", "1")
 Choices = Sequence[tuple[str, str]] | Callable[[Session], Sequence[tuple[str, str]]]
-
-
-@dataclass(frozen=True)
-class Option:
-    """A value to choose."""
-
-    value: str
-    label: str
-    selected: bool
 
 
 @dataclass

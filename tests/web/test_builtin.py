@@ -29,7 +29,7 @@ def run(sell: Add) -> Add:
 
 
 def test_every_job_says_what_it_does_and_when(client: TestClient) -> None:
-    card = html(client.get("/-/jobs")).one("#jobs section")
+    card = html(client.get("/-/jobs")).all("#jobs section")[0]
     assert card.one("h2").text == JOB
     assert "Ask every service whether it answers." in card.text
     assert card.one("code").text == "every 5m"
@@ -69,6 +69,14 @@ def test_a_viewer_sees_runs_but_starts_none(client_as: ClientAs, run: Add) -> No
     assert html(viewer.get("/-/jobs")).all('form[action$="/run"]') == []
     assert html(viewer.get("/-/jobs/runs/7")).all("main form") == []
     assert viewer.post(f"/-/jobs/{JOB}/run").status_code == viewer.post("/-/jobs/runs/7/cancel").status_code == 403
+
+
+def test_a_job_may_ask_for_more_than_an_operator(client_as: ClientAs, database: Database) -> None:
+    page, answer = html(client_as("operator").get("/-/jobs")), client_as("operator").post("/-/jobs/shop.stocktake/run")
+    assert page.all('form[action*="stocktake"]') == []
+    assert page.all("#jobs code")[1].text == "by hand"
+    assert "Running shop.stocktake needs the role admin; operator is operator." in html(answer).one("main").text
+    assert client_as("admin").post("/-/jobs/shop.stocktake/run").status_code == 303
 
 
 @pytest.mark.parametrize(

@@ -115,3 +115,8 @@ def test_the_templates_of_a_feature_that_lies_elsewhere_are_found(tmp_path: Path
     pages.__file__ = str(tmp_path / "barn" / "pages.py")
     app = App(features=[Feature(pages)])
     assert app.templates.render("barn/index.html", {"who": "Ann"}) == "Hay, Ann"
+
+
+def test_a_page_of_ones_own_may_be_the_home_page() -> None:
+    app = App(features=[Feature(module(one('@page("/")')))])
+    assert [route.name for route in app.api.routes if getattr(route, "path", "") == "/"] == ["shed.index"]

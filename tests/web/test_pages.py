@@ -82,6 +82,7 @@ def test_a_coroutine_may_not_have_the_database() -> None:
         ("lost", 500, False),
         ("elsewhere", 500, False),
         ("bad-template", 500, False),
+        ("bad-sql", 500, False),
     ],
 )
 def test_what_an_action_wrote_is_kept_only_when_it_went_well(

@@ -21,7 +21,7 @@ EVERYTHING = App(features=[services.feature, shop.feature])
 OPEN = {
     "GET /-/static/{name:path}", "GET /-/health", "GET /-/ready", "GET /-/sign-in", "POST /-/sign-in",
     "GET /-/sign-in/{secret}", "POST /-/sign-in/{secret}", "POST /-/theme",
-    "GET /shop/open", "GET /shop/open/{room}", "POST /shop/open",
+    "GET /shop/open", "GET /shop/api/window", "GET /shop/open/{room}", "POST /shop/open",
 }  # fmt: skip
 
 
@@ -76,6 +76,12 @@ def test_a_page_behind_a_public_pattern_stays_closed(served: TestClient) -> None
     response = served.get("/shop/open/till")
     assert response.headers["location"] == "/-/sign-in?next=/shop/open/till"
     assert "money" not in response.text
+
+
+def test_a_plain_route_behind_a_public_address_stays_closed(served: TestClient) -> None:
+    assert "chairs" in served.get("/shop/api/window").text
+    response = served.post("/shop/api/window", headers=JSON)
+    assert (response.status_code, "dressed" in response.text) == (401, False)
 
 
 def test_the_sign_in_page_leads_back_to_where_one_was(served: TestClient) -> None:

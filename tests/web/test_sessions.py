@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from core import auth, now, security
+from core import Session, auth, now, security
 from core.auth import SignedIn, SignInLink
-from core.db import Database
+from core.db import Database, turnstile
 from core.settings import Settings
 from core.testing import TESTER, html
 from tests.web.asking import ClientAs
@@ -155,3 +156,14 @@ def test_checking_a_password_keeps_no_writer_waiting(link: str, served: TestClie
     with database.write(TESTER) as db:
         auth.add_user(db, "Bob", "viewer")
         assert served.post("/-/sign-in", data={"name": "Ann", "password": "wrong"}).status_code == 422
+
+
+def test_a_busy_database_signs_nobody_out(
+    browser_as: ClientAs, database: Database, db: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = browser_as("viewer")
+    db.get(SignedIn, auth.fingerprint(browser.cookies["test-tool-session"])).seen_at = now() - timedelta(minutes=6)
+    db.commit()
+    monkeypatch.setattr(turnstile, "WAIT_S", 0.1)
+    db.bulk(delete(SignInLink), why="to hold the seat")
+    assert browser.get("/services").status_code == 200

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import func, insert
 from starlette.testclient import TestClient
 
 from core import Cell, Column, Session, Table
@@ -403,3 +404,21 @@ def test_a_state_is_never_colour_alone(client: TestClient) -> None:
     empty = html(client.get("/shop?q=desk")).one("tbody td:nth-child(2)")
     assert empty.text == "nobody"
     assert empty.one("svg use").attribute("href").endswith("#circle-question-mark")
+
+
+def test_a_function_of_the_database_can_be_searched(db: Session) -> None:
+    table = Table(Item, Column(Item.name), Column(func.upper(Item.name), name="loud", search=True, filter=True))
+    assert names(load(db, "q=BENCH", table)) == names(load(db, "loud=BENCH", table)) == ["bench"]
+
+
+@pytest.mark.parametrize(("text", "short"), [("abc", "abc"), ("abcdefghij", "abc…hij"), ("", "")])
+def test_a_text_is_cut_only_when_it_is_too_long(text: str, short: str) -> None:
+    assert shorten(text, 7) == short
+
+
+def test_ten_thousand_rows_are_one_page_at_a_time(client: TestClient, db: Session) -> None:
+    db.connection().execute(insert(Item), [{"name": f"thing {number:05}", "note": "x"} for number in range(10_000)])
+    db.commit()
+    page = html(client.get("/shop?q=thing+9&sort=-name&page=2"))
+    assert page.one("#items [role=status]").text == "3,439 of 10,005"
+    assert (column(page)[0], len(column(page))) == ("thing 09949", 50)

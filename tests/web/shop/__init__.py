@@ -2,6 +2,6 @@
 
 from core import Feature
 
-from . import api, pages
+from . import api, jobs, pages
 
-feature = Feature(pages, api)
+feature = Feature(pages, api, jobs)

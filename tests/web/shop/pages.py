@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy import text
 from sqlmodel import col, select
 from starlette.responses import PlainTextResponse, Response
 
@@ -98,6 +99,12 @@ def save(name: str, db: DB, data: Data) -> View | Go:
     return Go(show, name=item.name, tab="prices", toast="saved")
 
 
+@page("/shop/api/window", public=True)
+def window() -> View:
+    """What can be seen from the street."""
+    return View("blank.html", text="chairs")
+
+
 @page("/shop/open", public=True)
 def doors(request: Request) -> View:
     """Open to everybody."""
@@ -184,6 +191,7 @@ def sell(how: str, db: DB) -> object:
         "nothing": lambda: None,
         "lost": lambda: Go(show),
         "elsewhere": lambda: Go("//evil.example"),
+        "bad-sql": lambda: db.connection().execute(text("SELECT * FROM nowhere")),
         "bad-template": lambda: View("broken.html"),
     }
     return endings[how]()
