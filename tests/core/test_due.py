@@ -203,7 +203,7 @@ LINES = [
     "45 */3 * * 0",
     "0 0 * * *",
     "10 2 1-7 * 0",
-    "59 1,2,23 * 3,10 *",
+    "59 1,2,23 * * *",
 ]
 # Days around the changes of 2026: Europe's, and Lord Howe's of half an hour; and one without.
 CHANGES = ["2026-03-28", "2026-10-24", "2026-04-04", "2026-10-03", "2026-07-01"]
