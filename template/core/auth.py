@@ -18,6 +18,7 @@ LINK_LIFETIME = timedelta(hours=24)
 SEEN_EVERY = timedelta(minutes=5)
 TOKEN_PREFIX = "pyops_"
 SHORTEST_PASSWORD = 12
+LONGEST_NAME = 100
 _AUDITED = {"info": {"audited": True}}
 
 
@@ -28,7 +29,7 @@ class User(SQLModel, table=True):
     __table_args__ = _AUDITED
 
     id: int | None = Field(default=None, primary_key=True)
-    name: str = Field(unique=True, min_length=1, max_length=100)
+    name: str = Field(unique=True, min_length=1, max_length=LONGEST_NAME)
     role: str = "viewer"
     password_hash: str = ""
     is_active: bool = True
@@ -88,8 +89,10 @@ class Identity:
 
 
 def add_user(db: Session, name: str, role: str) -> User:
-    """Create a user; UserError when the name is taken or the role unknown."""
+    """Create a user; UserError when the name is taken or unfit, or the role unknown."""
     _check_role(role)
+    if not 1 <= len(name) <= LONGEST_NAME or name != name.strip():
+        raise UserError(f"{name!r} is no name for a user; it needs 1 to {LONGEST_NAME} characters, no space around")
     if find_user(db, name):
         raise UserError(f"there is a user {name!r} already; see: python -m core users list")
     user = User(name=name, role=role)

@@ -31,6 +31,7 @@ cli.add_typer(users, name="users")
 cli.add_typer(token, name="token")
 cli.add_typer(jobs, name="jobs")
 COMMAND_LINE = Actor("command line", "cli")
+NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
 
 
 def main() -> None:
@@ -83,7 +84,9 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
         url = here.base_url or f"http://{host}:{port}"
         with runtime.database.write(COMMAND_LINE) as db:
             if reload or auth.nobody_signed_in_yet(db):
-                typer.echo(f"\n  Sign in: {url.rstrip('/')}{auth.make_link(db, _first_admin(db))}\n", err=True)
+                admin = _first_admin(db)
+                way = f"{url.rstrip('/')}{auth.make_link(db, admin)}" if admin else NO_ADMIN
+                typer.echo(f"\n  Sign in: {way}\n", err=True)
     uvicorn.run(
         TARGET,
         host=host,
@@ -101,10 +104,13 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
     )
 
 
-def _first_admin(db: Any) -> User:
+def _first_admin(db: Any) -> User | None:
+    """The first admin who is active, made when there is none; None when another user has the name."""
     found = db.execute(
         select(User).where(col(User.role) == "admin", col(User.is_active)).order_by(col(User.id))
     ).scalar()
+    if found is None and auth.find_user(db, "admin"):
+        return None
     return found or auth.add_user(db, "admin", "admin")
 
 
@@ -284,7 +290,10 @@ def run_job(name: str) -> None:
             typer.echo(f"run {run.id} was taken by the server; watch it on the jobs page")
             return
         runner.start(job, run)
-        state = _follow(runtime, run.id or 0)
+        try:
+            state = _follow(runtime, run.id or 0)
+        finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
+            runner.stop()
         typer.echo(state)
         if state != "succeeded":
             raise typer.Exit(1)

@@ -108,7 +108,7 @@ def test_a_step_that_fails_writes_nothing_but_its_log(store: Database, run: Run)
 
 
 def test_a_step_that_fails_in_its_commit_does_not_say_what_it_would_have_done(store: Database, run: Run) -> None:
-    with run.step("first") as step:
+    with capture_logs(), run.step("first") as step:
         step.upsert(Item, [{"name": "a"}], key="name")
         step.write(insert(Item).values(name="a"))
     assert names(store) == []

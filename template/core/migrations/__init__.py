@@ -45,7 +45,8 @@ class History:
 
     def script(self) -> ScriptDirectory:
         """The revision files of this history; UserError unless they are one line."""
-        script = ScriptDirectory(Path(__file__).parent, version_locations=[str(self.folder)])
+        here, quiet = Path(__file__).parent, {"quiet": True}
+        script = ScriptDirectory(here, version_locations=[str(self.folder)], messaging_opts=quiet)
         try:
             with warnings.catch_warnings(action="error"):  # Alembic merely warns of two files with one revision
                 heads = script.get_heads()
