@@ -139,7 +139,8 @@ def settle(database: Database, job: DeclaredJob, run: JobRun, end: tuple[str, st
 def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
     with _server_lock:  # the server takes its module path from PYTHONPATH only
-        context.set_forkserver_preload(["core.runner", job.function.__module__])
+        # Each run imports the main module again, which for a served tool is the command line.
+        context.set_forkserver_preload(["core.runner", "core.cli", job.function.__module__])
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         try:

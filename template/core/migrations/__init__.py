@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from alembic.autogenerate import compare_metadata
 from alembic.autogenerate.api import RevisionContext
-from alembic.config import Config
+from alembic.config import Config, MessagingOptions
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
@@ -45,7 +45,7 @@ class History:
 
     def script(self) -> ScriptDirectory:
         """The revision files of this history; UserError unless they are one line."""
-        here, quiet = Path(__file__).parent, {"quiet": True}
+        here, quiet = Path(__file__).parent, MessagingOptions(quiet=True)
         script = ScriptDirectory(here, version_locations=[str(self.folder)], messaging_opts=quiet)
         try:
             with warnings.catch_warnings(action="error"):  # Alembic merely warns of two files with one revision
