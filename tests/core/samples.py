@@ -1,5 +1,6 @@
 """Sample tables, jobs and ways to run things at once, for the tests of core."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -78,3 +79,11 @@ def join(workers: Sequence[Worker]) -> None:
     """Wait until threads or processes have ended."""
     for worker in workers:
         worker.join(60)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Until a condition holds; an AssertionError when it does not in time."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.02)

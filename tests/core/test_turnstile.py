@@ -10,7 +10,7 @@ import pytest
 
 from core.db.turnstile import FairLock, Turnstile
 from core.errors import Busy
-from tests.core.samples import join, start, together
+from tests.core.samples import join, start, together, wait_for
 
 
 @pytest.fixture
@@ -23,14 +23,6 @@ def turnstile(path: Path) -> Iterator[Turnstile]:
     made = Turnstile(path, wait_s=0.1)
     yield made
     made.close()
-
-
-def wait_for(condition: Any) -> None:
-    """Until a condition holds; an AssertionError after 10 s."""
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.001)
 
 
 def queue_up(lock: FairLock, order: list[int], number: int) -> threading.Thread:

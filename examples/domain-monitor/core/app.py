@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter
@@ -156,7 +156,8 @@ class App:
     async def look(self, runtime: Runtime, path: str, identity: Identity) -> tuple[int, str]:
         """What a page answers to somebody, as status and text, without a server."""
         self._serve(runtime)
-        path, _, query = path.partition("?")
+        raw, _, query = path.partition("?")
+        path = unquote(raw)
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -166,7 +167,7 @@ class App:
             sent.append(message)
 
         scope: Scope = {
-            "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+            "type": "http", "method": "GET", "path": path, "raw_path": raw.encode(), "query_string": query.encode(),
             "headers": [(b"accept", b"text/html"), (b"host", b"localhost")], "scheme": "http", "http_version": "1.1",
             "server": ("localhost", 80), "client": None, "root_path": "",
             "state": {"identity": identity, "request_id": "command-line"},

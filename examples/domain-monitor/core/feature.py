@@ -28,7 +28,8 @@ class Feature:
         self.package = first.__name__.rpartition(".")[0]
         self.name = self.package.rpartition(".")[2]
         self.folder = self.package.replace(".", "/")
-        self.root = Path(first.__file__ or "").parents[first.__name__.count(".")] if first.__file__ else None
+        file = getattr(first, "__file__", None)
+        self.root = Path(file).parents[first.__name__.count(".")] if file else None
         found = [(f, mark) for module in modules for f, mark in _marked(module)]
         self.pages = [(f, mark) for f, mark in found if isinstance(mark, PageMark)]
         self.actions = [(f, mark) for f, mark in found if isinstance(mark, ActionMark)]
@@ -45,4 +46,4 @@ class Feature:
 def _marked(module: ModuleType) -> list[tuple[Callable[..., Any], Mark]]:
     """The marked functions that a module defines, in the order of the file."""
     own = [v for v in vars(module).values() if getattr(v, "__module__", "") == module.__name__]
-    return [(value, mark) for value in own if (mark := marks.of(value))]
+    return list({value: mark for value in own if (mark := marks.of(value))}.items())

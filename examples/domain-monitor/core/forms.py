@@ -15,20 +15,12 @@ from sqlmodel import Session, SQLModel
 
 from .errors import DeclarationError
 from .marks import declared_here
+from .tables.view import Option
 
 Kind = Literal["text", "textarea", "number", "date", "datetime", "checkbox", "select", "password", "hidden"]
 LARGEST_NUMBER = 2**63
 _CHECKED = ("on", "true", "1")
 Choices = Sequence[tuple[str, str]] | Callable[[Session], Sequence[tuple[str, str]]]
-
-
-@dataclass(frozen=True)
-class Option:
-    """A value to choose."""
-
-    value: str
-    label: str
-    selected: bool
 
 
 @dataclass
@@ -147,7 +139,7 @@ class Field:
         if self.kind == "select" and text not in {value for value, _ in self._pairs(db)}:
             raise ValueError(f"{text!r} is not one of the choices.")
         try:
-            value = self._adapter.validate_python(text)
+            value: Any = self._adapter.validate_python(text)
         except ValidationError as error:
             raise ValueError(_sentence(error)) from error
         if isinstance(value, int | float | Decimal) and not -LARGEST_NUMBER < value < LARGEST_NUMBER:

@@ -31,6 +31,7 @@ TOAST = "toast"
 LONGEST_TOAST = 300
 LARGEST_UPLOAD = 20_000_000
 _VARY = "HX-Request, HX-Target, HX-Request-Type, Cookie"
+_PATH = re.compile(r"/|(/([\w.~-]|{\w+(:\w+)?})+)+/?")
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -285,8 +286,11 @@ def _is_session(annotation: object) -> bool:
 
 def _check(path: str, role: str, function: Callable[..., Any]) -> None:
     marks.check_role(role, function)
-    if not path.startswith("/"):
-        raise DeclarationError(f"{marks.where(function)}: the path {path!r} must begin with a slash: {'/' + path!r}.")
+    if not _PATH.fullmatch(path):
+        raise DeclarationError(
+            f"{marks.where(function)}: the path {path!r} must begin with one slash, without spaces or a query: "
+            f"'/{path.strip('/').partition('?')[0].replace(' ', '-')}'."
+        )
 
 
 async def signed_in(connection: HTTPConnection) -> None:

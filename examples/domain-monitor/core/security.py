@@ -92,7 +92,7 @@ class Gate:
         identity = await self._identify(connection)
         connection.scope["state"]["identity"] = identity
         is_ours = (identity is not None and identity.kind == "token") or is_same_origin(connection)
-        if is_ours and (identity or self.is_public(connection.scope)):
+        if is_ours and identity:  # there is no public socket
             return await self.app(connection.scope, receive, send)
         await receive()
         await send({"type": "websocket.close", "code": 4401, "reason": "sign in first"})

@@ -6,7 +6,7 @@ import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -41,6 +41,8 @@ class Assets:
 
     def __init__(self, *folders: Path) -> None:
         self.folders = folders
+        found = ((f, path) for f in reversed(folders) for path in f.rglob("*") if path.is_file())
+        self._paths = {path.relative_to(f).as_posix(): path for f, path in found}  # no other name opens anything
         self._known: dict[str, Asset] = {}
 
     def url(self, name: str) -> str:
@@ -52,17 +54,11 @@ class Assets:
 
     def find(self, name: str) -> Asset | None:
         """The file of a name, read once."""
-        if name not in self._known:
-            is_plain = (
-                name == PurePosixPath(name).as_posix() and not name.startswith("/") and ".." not in name.split("/")
-            )
-            path = next((f / name for f in self.folders if is_plain and (f / name).is_file()), None)
-            if path is None:
-                return None
-            body = path.read_bytes()
+        if name not in self._known and name in self._paths:
+            body = self._paths[name].read_bytes()
             kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
             self._known[name] = Asset(body, kind, hashlib.sha256(body).hexdigest()[:12])
-        return self._known[name]
+        return self._known.get(name)
 
     def answer(self, request: Request, name: str) -> Response:
         """Serve one file: compressed where it helps, cached for good when asked for by its hash."""

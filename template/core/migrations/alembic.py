@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from alembic.autogenerate import compare_metadata
 from alembic.autogenerate.api import RevisionContext
-from alembic.config import Config
+from alembic.config import Config, MessagingOptions
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
@@ -190,7 +190,8 @@ def _snapshot(database: Database, folder: Path) -> None:
 
 def _script(history: History) -> ScriptDirectory:
     """The revision files of this history; UserError unless they are one line."""
-    script = ScriptDirectory(Path(__file__).parent, version_locations=[str(history.folder)])
+    here, quiet = Path(__file__).parent, MessagingOptions(quiet=True)
+    script = ScriptDirectory(here, version_locations=[str(history.folder)], messaging_opts=quiet)
     try:
         with warnings.catch_warnings(action="error"):  # Alembic merely warns of two files with one revision
             heads = script.get_heads()

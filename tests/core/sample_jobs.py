@@ -1,0 +1,106 @@
+"""Jobs for the tests, in a module that a run's own process can import."""
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlmodel import select
+
+from app.services.models import Service
+from app.settings import Settings
+from core import DB, CoreError, Run, job, marks
+from core.jobs import DeclaredJob
+from core.marks import JobMark
+from core.scheduler.due import due_of
+
+
+@job(timeout=20)
+def add_services(db: DB, run: Run, settings: Settings) -> None:
+    """Add services, one step each."""
+    for name in run.track(["a", "b", "c"]):
+        with run.step(name) as step:
+            step.log(f"{name} is added to {settings.tool_name}")
+            step.call(lambda db, name=name: db.add(Service(name=name, url="http://127.0.0.1")))  # type: ignore[misc]
+    run.log(f"there are {len(db.exec(select(Service)).all())}")
+
+
+@job(timeout=20)
+def fail_in_steps(run: Run) -> None:
+    """Fail in two of three steps."""
+    for name in run.track(("good", "bad", "worse")):
+        with run.step(name) as step:
+            step.upsert(Service, [{"name": name, "url": "http://x"}], key="name")
+            step.write(Service.__table__.insert().values(name=None)) if name == "bad" else None  # type: ignore[attr-defined]
+            raise_if(name == "worse", CoreError("the registry is silent"))
+
+
+@job(timeout=20, retries=2)
+def fail(run: Run) -> None:
+    """Fail."""
+    run.log("about to fail")
+    raise_if(True, ZeroDivisionError("of nothing"))
+
+
+@job(timeout=20)
+def refuse(run: Run) -> None:
+    """Refuse in words."""
+    raise_if(True, CoreError("there is no account to read"))
+
+
+@job(timeout=20)
+async def wait_a_little(run: Run) -> None:
+    """Work as a coroutine."""
+    run.log("awaited")
+
+
+@job(timeout=1)
+def too_slow(run: Run) -> None:
+    """Take longer than the timeout."""
+    run.log(f"pid {os.getpid()}")
+    time.sleep(60)
+
+
+@job(timeout=60, retries=1)
+def sleep(run: Run) -> None:
+    """Sleep until somebody ends it."""
+    run.log(f"pid {os.getpid()}")
+    time.sleep(60)
+
+
+@job(timeout=60)
+def sleep_deaf(run: Run) -> None:
+    """Sleep, and take no request to end."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    run.log(f"pid {os.getpid()}")
+    time.sleep(60)
+
+
+@job(timeout=20)
+def leave(run: Run) -> None:
+    """End the process."""
+    sys.exit(3)
+
+
+@job(every="1m", overlap=True)
+def each_minute(run: Run) -> None:
+    """Run each minute, beside itself if need be."""
+
+
+@job(cron="0 6 * * *")
+def at_six(run: Run) -> None:
+    """Run at six."""
+
+
+def raise_if(condition: bool, error: Exception) -> None:
+    if condition:
+        raise error
+
+
+def declared(function: Any) -> DeclaredJob:
+    """A job as an app would declare it."""
+    mark = marks.of(function)
+    assert isinstance(mark, JobMark)
+    return DeclaredJob(f"tests.{function.__name__}", function, mark, due_of(mark, ZoneInfo("UTC")))

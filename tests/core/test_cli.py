@@ -1,0 +1,299 @@
+import io
+import logging
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+import structlog
+from sqlalchemy import select
+from sqlmodel import col
+
+from app.services.models import Service
+from core import auth, cli
+from core.app import App
+from core.auth import User
+from core.crypto import Keyring
+from core.db import Database
+from core.errors import UserError
+from core.jobs import JobRun
+from core.settings import PROJECT, Settings
+from core.testing import TESTER
+from tests.core import sample_jobs
+from tests.core.samples import wait_for
+
+
+@dataclass
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[None]:
+    """The test's data folder in the environment; logging restored for the tests that follow."""
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("TOOL_NAME", "Test tool")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def core(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`python -m core …`, without a process of its own."""
+
+    def run(*arguments: str, typed: str = "") -> Done:
+        monkeypatch.setattr(sys, "argv", ["core", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        with pytest.raises(SystemExit) as ended:  # Typer ends so, even well
+            cli.main()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return run
+
+
+def real(*arguments: str, cwd: Path = PROJECT, **environment: str) -> Done:
+    """`python -m core …` in a process of its own."""
+    command = [sys.executable, "-m", "core", *arguments]
+    done = subprocess.run(
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def test_users_are_added_listed_changed_and_disabled(core: Command, database: Database) -> None:
+    added = core("users", "add", "ann", "--role", "operator")
+    assert re.fullmatch(r"http://127\.0\.0\.1:8000/-/sign-in/\S{40,}\n", added.out)
+    assert core("users", "role", "ann", "admin").code == 0
+    assert core("users", "list").out.split() == ["ann", "admin"]
+    assert core("users", "disable", "ann").code == 0
+    assert core("users", "list").out.split() == ["ann", "admin", "disabled"]
+
+
+def test_a_link_of_the_command_line_signs_in(core: Command, database: Database) -> None:
+    core("users", "add", "ann")
+    link = core("users", "link", "ann").out.strip()
+    with database.write(TESTER) as db:
+        user = auth.use_link(db, link.rpartition("/")[2])
+    assert user and user.name == "ann"
+
+
+def test_a_password_is_read_from_standard_input(core: Command, database: Database) -> None:
+    core("users", "add", "ann")
+    assert core("users", "password", "ann", typed="correct horse battery\n").code == 0
+    with database.write(TESTER) as db:
+        assert auth.check_password(db, "ann", "correct horse battery")
+
+
+def test_what_the_command_line_writes_is_audited(core: Command, database: Database) -> None:
+    core("users", "add", "ann")
+    with database.read() as db:
+        entries = (
+            db.connection().exec_driver_sql("SELECT actor, actor_kind, op, core_audit.'table' FROM core_audit").all()
+        )
+    assert entries == [("command line", "cli", "create", "core_user")]
+
+
+def test_tokens_are_made_listed_and_revoked(core: Command, database: Database) -> None:
+    secret = core("token", "create", "--role", "viewer", "--name", "ci", "--days", "3").out.strip()
+    with database.read() as db:
+        identity = auth.token_identity(db, secret)
+    assert identity and (identity.name, identity.role) == ("ci", "viewer")
+    assert re.fullmatch(r" +1  ci +viewer +made \d{4}-\d\d-\d\d until \d{4}-\d\d-\d\d\n", core("token", "list").out)
+    assert core("token", "revoke", "1").code == 0
+    assert core("token", "list").out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["users", "link", "nobody"], "there is no user 'nobody'; see: python -m core users list"),
+        (["users", "add", "ann", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
+        (["token", "create", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
+        (["token", "revoke", "9"], "there is no token 9; see: python -m core token list"),
+        (["get", "/", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
+        (["jobs", "run", "tidy"], "there is no job 'tidy'; there are: services.check"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_one_line(core: Command, database: Database, arguments: list[str], said: str) -> None:
+    assert core(*arguments) == Done(1, "", f"error: {said}\n")
+
+
+def test_a_password_that_is_too_short_is_one_line(core: Command, database: Database) -> None:
+    core("users", "add", "ann")
+    done = core("users", "password", "ann", typed="short\n")
+    assert done == Done(1, "", "error: a password needs at least 12 characters\n")
+
+
+def test_jobs_are_listed_with_their_time_and_their_docstring(core: Command) -> None:
+    (line,) = core("jobs", "list").out.splitlines()
+    assert line.split(maxsplit=3) == ["services.check", "every", "5m", "Ask every service whether it answers."]
+
+
+@pytest.mark.slow
+def test_a_job_runs_and_shows_its_log(core: Command, database: Database) -> None:
+    with database.write(TESTER) as db:
+        db.add(Service(name="nothing", url="http://127.0.0.1:9/"))
+    done = core("jobs", "run", "services.check")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "succeeded")
+    assert re.search(r"\d\d:\d\d:\d\d warning nothing: http://127\.0\.0\.1:9/ cannot be reached", done.out)
+    with database.read() as db:
+        assert db.execute(select(JobRun)).scalar_one().started_by == "command line"
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_exits_with_one_and_queues_its_retry(
+    core: Command, database: Database, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = sample_jobs.declared(sample_jobs.fail)
+    monkeypatch.setitem(app.jobs, "tests.fail", (failing.function, failing.mark))
+    done = core("jobs", "run", "tests.fail")
+    assert (done.code, done.out.splitlines()[-1]) == (1, "failed")
+    with database.read() as db:
+        states = list(db.execute(select(col(JobRun.state)).order_by(col(JobRun.id))).scalars())
+    assert states == ["failed", "queued"]
+
+
+def test_a_job_that_is_going_is_not_run_again(core: Command, database: Database) -> None:
+    with database.write(TESTER) as db:
+        db.add(JobRun(job="services.check", started_by="ann"))
+    done = core("jobs", "run", "services.check")
+    assert done == Done(1, "", "error: services.check is running already; wait for it, or cancel it first.\n")
+
+
+def test_migrating_says_what_ran(core: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "new"))
+    assert core("migrate").out == "core: 0001\napp: 0001\n"
+    assert core("migrate").out == "core: up to date\napp: up to date\n"
+
+
+def test_routes_say_who_may_and_which_function_answers(core: Command) -> None:
+    lines = {tuple(line.split()[:4]) for line in core("routes").out.splitlines()}
+    assert {
+        ("GET", "/services", "viewer", "services.index"),
+        ("POST", "/services/{id}", "operator", "services.save"),
+        ("GET", "/-/sign-in", "public", "people.sign_in"),
+    } <= lines
+
+
+@pytest.mark.parametrize(
+    ("path", "role", "code", "shown"),
+    [
+        ("/services", "viewer", 0, "<h1"),
+        ("/services?q=x", "viewer", 0, 'value="x"'),
+        ("/services/new", "viewer", 1, "This needs the role operator"),
+        ("/nowhere", "admin", 1, "There is no such page."),
+    ],
+)
+def test_a_page_is_shown_as_a_role_sees_it(core: Command, path: str, role: str, code: int, shown: str) -> None:
+    done = core("get", path, "--role", role)
+    assert done.code == code and shown in done.out
+
+
+@pytest.mark.slow
+def test_the_self_check_tries_the_data_folder(core: Command, settings: Settings) -> None:
+    done = core("selfcheck", "--seconds", "0.5")
+    assert done.code == 0 and done.out.endswith("all is well: no error, no lost update\n")
+    assert "app.db" in {path.name for path in settings.data_dir.iterdir()}
+
+
+def test_an_app_that_is_none_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.main.app", object())
+    with pytest.raises(UserError, match=r"app/main\.py has no App; write: app = App\(features="):
+        cli.load_app()
+
+
+@pytest.mark.parametrize(
+    ("users", "admin"),
+    [
+        ([], "admin"),
+        ([("ann", "admin", True)], "ann"),
+        ([("ann", "viewer", True)], "admin"),
+        ([("ann", "admin", False), ("bob", "admin", True)], "bob"),
+        ([("admin", "admin", False)], None),
+        ([("admin", "viewer", True)], None),
+    ],
+    ids=["nobody", "an admin", "a viewer", "one is disabled", "admin is disabled", "admin is a viewer"],
+)
+def test_the_first_sign_in_link_is_for_an_active_admin(
+    database: Database, users: list[tuple[str, str, bool]], admin: str | None
+) -> None:
+    with database.write(TESTER) as db:
+        db.add_all(User(name=name, role=role, is_active=is_active) for name, role, is_active in users)
+        db.flush()
+        found = cli._first_admin(db)
+    assert (found and found.name) == admin
+
+
+@pytest.mark.slow
+def test_a_mistake_has_no_traceback_and_a_wrong_command_shows_its_usage(settings: Settings) -> None:
+    wrong = real("users", "list", DATA_DIR=str(settings.data_dir), PORT="many")
+    assert wrong.code == 1 and "Traceback" not in wrong.err
+    assert wrong.err.startswith(
+        "error: settings are wrong (environment or .env):\n  PORT: Input should be a valid integer"
+    )
+    assert real("fly").code == 2
+
+
+@pytest.mark.slow
+def test_a_changed_model_gets_a_revision(settings: Settings, tmp_path: Path) -> None:
+    hidden = shutil.ignore_patterns("data", "__pycache__", ".env")
+    project = shutil.copytree(PROJECT, tmp_path / "project", ignore=hidden)
+    models = project / "app" / "services" / "models.py"
+    added = '    login: Any = Field(default=None, sa_column=Column("login", Encrypted))\n'
+    heading = "from typing import Any\nfrom sqlalchemy import Column\nfrom core import Encrypted\n"
+    models.write_text(models.read_text().replace("from datetime", heading + "from datetime", 1) + added)
+    there = partial(real, cwd=project, DATA_DIR=str(settings.data_dir), PYTHONPATH="")
+    written = there("migrate", "--new", "keep the login")
+    revision = project / "migrations" / "0002_keep_the_login.py"
+    assert written.out == f"wrote {revision}; read it, then run: python -m core migrate\n", written.err
+    assert "sa.Column('login', sa.Text(), nullable=True)" in revision.read_text()
+    assert there("migrate").out == "core: up to date\napp: 0002\n"
+
+
+@pytest.mark.slow
+def test_a_served_tool_migrates_prints_a_link_answers_and_stops(tmp_path: Path) -> None:
+    port = "8931"
+    command = [sys.executable, "-m", "core", "serve", "--port", port]
+    log = (tmp_path / "log").open("w+")
+    environment = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "TIMEZONE": "Europe/Berlin"}
+    server = subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=log)
+
+    def is_up() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    wait_for(is_up)
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(15) in (0, -signal.SIGTERM)
+    log.close()
+    said = (tmp_path / "log").read_text()
+    assert re.search(rf"Sign in: http://127\.0\.0\.1:{port}/-/sign-in/\S{{40,}}", said)
+    assert "Traceback" not in said
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'app.db'}", keyring=Keyring.load(tmp_path / "data"))
+    with database.read() as db:
+        assert [user.name for user in db.execute(select(User)).scalars()] == ["admin"]
+    database.close()

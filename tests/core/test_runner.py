@@ -1,0 +1,298 @@
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from multiprocessing.context import ForkServerContext
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select, update
+from sqlmodel import col
+from structlog.testing import capture_logs
+
+from app.services.models import Service
+from core.crypto import Keyring
+from core.db import Database
+from core.jobs import DeclaredJob, Job, JobRun, RunLog
+from core.runner import Pace, Runner, settle
+from core.scheduler import Scheduler, ask, cancel
+from core.settings import Settings
+from core.testing import TESTER
+from core.time import now
+from tests.core import sample_jobs
+from tests.core.sample_jobs import declared
+from tests.core.samples import wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("processes")]
+QUICK = Pace(watch_s=0.02, beat_s=0.1, terminate_s=0.3)
+
+
+@pytest.fixture
+def runner(settings: Settings, database: Database) -> Iterator[Runner]:
+    """A runner that looks often, so that tests are quick."""
+    made = Runner(settings, database, pace=QUICK)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def execute(runner: Runner, database: Database) -> Callable[[Any], JobRun]:
+    """Runs a job in a process of its own, and waits; the row afterwards."""
+
+    def run(function: Any) -> JobRun:
+        job = declared(function)
+        row = queued(database, job)
+        assert runner.execute(job, row) == found(database, row).state
+        return found(database, row)
+
+    return run
+
+
+@pytest.fixture
+def begun(runner: Runner, database: Database) -> Callable[[Any], tuple[JobRun, int]]:
+    """Starts a job that sleeps; its row and the process id, which it logs."""
+
+    def start(function: Any) -> tuple[JobRun, int]:
+        job = declared(function)
+        row = queued(database, job)
+        runner.start(job, row)
+        wait_for(lambda: bool(lines(database)))
+        return row, int(lines(database)[0][1].removeprefix("pid "))
+
+    return start
+
+
+def queued(database: Database, job: DeclaredJob) -> JobRun:
+    """A run that this process has claimed."""
+    with database.write(TESTER) as db:
+        id = ask(db, job, "ann")
+        db.bulk(update(JobRun).values(state="running", started_at=now(), beat_at=now()), why="test")
+    with database.read() as db:
+        return db.get_one(JobRun, id)
+
+
+def found(database: Database, row: JobRun) -> JobRun:
+    with database.read() as db:
+        return db.get_one(JobRun, row.id)
+
+
+def runs(database: Database) -> list[JobRun]:
+    with database.read() as db:
+        return list(db.execute(select(JobRun).order_by(col(JobRun.id))).scalars())
+
+
+def lines(database: Database) -> list[tuple[str, str]]:
+    with database.read() as db:
+        return [(line.level, line.text) for line in db.execute(select(RunLog).order_by(col(RunLog.id))).scalars()]
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+def ended(database: Database, row: JobRun) -> Callable[[], bool]:
+    return lambda: found(database, row).state != "running"
+
+
+def test_a_job_works_in_a_process_of_its_own(database: Database, execute: Callable[[Any], JobRun]) -> None:
+    row = execute(sample_jobs.add_services)
+    assert (row.state, row.error, row.done, row.total, row.doing) == ("succeeded", "", 3, 3, "")
+    assert row.ended_at and row.started_at and row.ended_at > row.started_at
+    assert lines(database) == [
+        ("info", "a is added to Test tool"), ("info", "b is added to Test tool"), ("info", "c is added to Test tool"),
+        ("info", "there are 3"),
+    ]  # fmt: skip
+
+
+def test_steps_that_fail_are_counted_and_the_others_stay(database: Database, execute: Callable[[Any], JobRun]) -> None:
+    row = execute(sample_jobs.fail_in_steps)
+    assert (row.state, row.failures, row.error) == ("failed", 2, "2 of its steps failed; see the log")
+    with database.read() as db:
+        assert list(db.execute(select(col(Service.name))).scalars()) == ["good"]
+    assert [level for level, _ in lines(database)] == ["info", "error", "error"]
+    assert lines(database)[-1] == ("error", "worse: the registry is silent")
+
+
+def test_an_exception_fails_the_run_with_its_traceback_in_the_log_and_a_retry(
+    database: Database, execute: Callable[[Any], JobRun]
+) -> None:
+    row = execute(sample_jobs.fail)
+    assert (row.state, row.error) == ("failed", "ZeroDivisionError: of nothing")
+    assert lines(database)[0] == ("info", "about to fail")
+    assert "Traceback" in lines(database)[1][1] and "sample_jobs.py" in lines(database)[1][1]
+    again = runs(database)[1]
+    assert (again.state, again.attempt, again.started_by) == ("queued", 2, "ann")
+    assert again.not_before and timedelta(seconds=20) < again.not_before - now() < timedelta(seconds=31)
+
+
+def test_a_known_failure_is_logged_without_a_traceback(database: Database, execute: Callable[[Any], JobRun]) -> None:
+    row = execute(sample_jobs.refuse)
+    assert (row.state, row.error) == ("failed", "there is no account to read")
+    assert lines(database) == [("error", "there is no account to read")]
+    assert len(runs(database)) == 1
+
+
+def test_a_coroutine_is_awaited(database: Database, execute: Callable[[Any], JobRun]) -> None:
+    assert execute(sample_jobs.wait_a_little).state == "succeeded"
+    assert lines(database) == [("info", "awaited")]
+
+
+def test_a_timeout_ends_the_process(database: Database, execute: Callable[[Any], JobRun]) -> None:
+    row = execute(sample_jobs.too_slow)
+    assert (row.state, row.error) == ("timed out", "ended after its timeout of 1 s")
+    pid, reason = lines(database)
+    assert reason == ("error", "ended after its timeout of 1 s")
+    assert not is_alive(int(pid[1].removeprefix("pid ")))
+
+
+def test_a_job_that_leaves_has_failed(execute: Callable[[Any], JobRun]) -> None:
+    row = execute(sample_jobs.leave)
+    assert (row.state, row.error) == ("failed", "the process ended with exit code 3")
+
+
+def test_a_job_that_cannot_be_found_by_its_process_has_failed(database: Database, runner: Runner) -> None:
+    def local(run: Any) -> None: ...
+
+    job = declared(sample_jobs.add_services)
+    broken = DeclaredJob(job.name, job.function, job.mark, None)
+    object.__setattr__(broken, "function", local)
+    row = queued(database, job)
+    with capture_logs():
+        assert runner.execute(broken, row) == "failed"
+    assert found(database, row).error.startswith("its process did not start: ")
+
+
+@pytest.mark.parametrize("function", [sample_jobs.sleep, sample_jobs.sleep_deaf], ids=["willing", "deaf"])
+def test_a_cancel_ends_the_process(
+    database: Database, begun: Callable[[Any], tuple[JobRun, int]], function: Any
+) -> None:
+    row, pid = begun(function)
+    with database.write(TESTER) as db:
+        assert cancel(db, row.id or 0, "bob")
+    wait_for(ended(database, row))
+    wait_for(lambda: not is_alive(pid))
+    assert (found(database, row).state, found(database, row).error) == ("cancelled", "cancelled by bob")
+    assert len(runs(database)) == 1
+
+
+def cancel_elsewhere(url: str, keys: Any, id: int) -> None:
+    """In a process of its own."""
+    database = Database(url, keyring=Keyring.load(keys))
+    with database.write(TESTER) as db:
+        cancel(db, id, "another process")
+    database.close()
+
+
+def test_a_cancel_may_come_from_another_process(
+    database: Database,
+    settings: Settings,
+    begun: Callable[[Any], tuple[JobRun, int]],
+    processes: ForkServerContext,
+) -> None:
+    row, _ = begun(sample_jobs.sleep)
+    processes.Process(target=cancel_elsewhere, args=(settings.database, settings.data_dir, row.id)).start()
+    wait_for(ended(database, row))
+    assert found(database, row).error == "cancelled by another process"
+
+
+def test_a_killed_process_is_a_failed_run_that_is_retried(
+    database: Database, begun: Callable[[Any], tuple[JobRun, int]]
+) -> None:
+    row, pid = begun(sample_jobs.sleep)
+    os.kill(pid, 9)
+    wait_for(lambda: len(runs(database)) == 2)
+    assert (found(database, row).state, found(database, row).error) == ("failed", "the process ended with exit code -9")
+    assert runs(database)[1].attempt == 2
+
+
+def test_a_server_that_stops_interrupts_its_runs(
+    database: Database, runner: Runner, begun: Callable[[Any], tuple[JobRun, int]]
+) -> None:
+    row, pid = begun(sample_jobs.sleep)
+    assert runner.active == 1
+    runner.stop()
+    assert (found(database, row).state, found(database, row).error) == ("interrupted", "the server stopped")
+    assert not is_alive(pid) and runner.active == 0
+    assert [run.attempt for run in runs(database)] == [1, 2]
+
+
+def test_a_run_that_is_watched_keeps_its_lease(database: Database, begun: Callable[[Any], tuple[JobRun, int]]) -> None:
+    row, _ = begun(sample_jobs.sleep)
+    wait_for(lambda: (found(database, row).beat_at or now()) > (row.beat_at or now()))
+
+
+@pytest.mark.parametrize(
+    "change", [update(JobRun).values(state="interrupted"), delete(JobRun)], ids=["settled", "deleted"]
+)
+def test_a_run_that_others_settled_is_ended(
+    database: Database, runner: Runner, begun: Callable[[Any], tuple[JobRun, int]], change: Any
+) -> None:
+    _, pid = begun(sample_jobs.sleep)
+    with database.write(TESTER) as db:
+        db.bulk(change, why="test")
+    wait_for(lambda: not is_alive(pid) and runner.active == 0)
+
+
+def test_a_watcher_outlives_a_busy_database(
+    settings: Settings, database: Database, again: Callable[..., Database], begun: Callable[[Any], tuple[JobRun, int]]
+) -> None:
+    hasty = Runner(settings, again(wait_s=0.05), pace=QUICK)
+    job = declared(sample_jobs.sleep)
+    row = queued(database, job)
+    with capture_logs() as logs, database.write(TESTER) as db:
+        db.bulk(update(Job).values(since=now()), why="test")
+        watcher = threading.Thread(target=hasty.execute, args=(job, row))
+        watcher.start()
+        wait_for(lambda: "run not looked after for a moment" in [line["event"] for line in logs])
+    hasty.stop()
+    hasty._stopping.set()
+    watcher.join(20)
+    assert found(database, row).state == "interrupted"
+
+
+def test_a_watch_that_breaks_is_logged(database: Database, runner: Runner) -> None:
+    job = declared(sample_jobs.add_services)
+    row = queued(database, job)
+    with capture_logs() as logs, database.write(TESTER) as db:
+        runner.database = None  # type: ignore[assignment]
+        runner.start(job, row)
+        wait_for(lambda: runner.active == 0)
+        assert db.get(JobRun, row.id)
+    assert "run not watched" in [line["event"] for line in logs]
+
+
+def test_a_run_that_is_gone_is_settled_as_gone(database: Database) -> None:
+    job = declared(sample_jobs.fail)
+    assert settle(database, job, JobRun(id=99, job=job.name, started_by="ann"), ("", "0")) == "gone"
+
+
+def serve(settings: Settings) -> None:
+    """In a process of its own: claim the run that waits, and watch it."""
+    database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
+    job = declared(sample_jobs.sleep)
+    Scheduler({job.name: job}, database, Runner(settings, database, pace=QUICK)).sweep()
+    time.sleep(60)
+
+
+def test_a_killed_server_takes_its_runs_along_and_another_settles_them(
+    settings: Settings, database: Database, runner: Runner, processes: ForkServerContext
+) -> None:
+    job = declared(sample_jobs.sleep)
+    with database.write(TESTER) as db:
+        id = ask(db, job, "ann")
+    server = processes.Process(target=serve, args=(settings,))
+    server.start()
+    wait_for(lambda: bool(lines(database)))
+    server.kill()
+    pid = int(lines(database)[0][1].removeprefix("pid "))
+    wait_for(lambda: not is_alive(pid))
+    assert found(database, JobRun(id=id, job="", started_by="")).state == "running"
+    heir = Scheduler({job.name: job}, database, runner, lease=timedelta(seconds=0.3))
+    time.sleep(0.3)
+    heir.sweep()
+    assert [(run.state, run.attempt) for run in runs(database)] == [("interrupted", 1), ("queued", 2)]
