@@ -1,7 +1,6 @@
 """A real container engine, and generated projects that run on it."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -89,6 +88,8 @@ class Tool:
     port: int
     took: dict[str, float] = field(default_factory=dict)
     built: str = ""
+    first_log: str = ""
+    images: set[str] = field(default_factory=set)
     token: str = ""
 
     def compose(self, *arguments: str, check: bool = True) -> str:
@@ -104,31 +105,32 @@ class Tool:
         """A field of the container, as a Go template."""
         return shell("docker", "inspect", "--format", what, self.compose("ps", "-aq", "tool").strip()).strip()
 
-    @property
-    def http(self) -> httpx2.Client:
-        """A client with the tool's token."""
-        return self.client({"Authorization": f"Bearer {self.token}"})
+    def ask(self, method: str, path: str, **headers: str) -> httpx2.Response:
+        """One request from outside, with the tool's token unless it has headers of its own."""
+        known = headers or ({"Authorization": f"Bearer {self.token}"} if self.token else {})
+        url = f"http://127.0.0.1:{self.port}"
+        with httpx2.Client(base_url=url, headers={"Accept": "text/html", **known}, trust_env=False) as client:
+            return client.request(method, path, timeout=10)
 
-    def client(self, headers: dict[str, str] | None = None) -> httpx2.Client:
-        """A client that nobody knows, or with headers of its own."""
-        headers = {"Accept": "text/html", **(headers or {})}
-        return httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=10, trust_env=False)
+    def page(self, path: str) -> str:
+        """The HTML of a page."""
+        return self.ask("GET", path).text
 
     def up(self, *options: str) -> None:
         """Start, and wait until it answers."""
         began = time.monotonic()
-        self.built = self.compose("up", "-d", *options) or self.built
-        self.took["up"] = time.monotonic() - began
+        self.compose("up", "-d", *options)
+        self.images.add(self.inspect("{{.Image}}"))
         wait_for(self._is_ready, within_s=STARTS_WITHIN_S, otherwise=lambda: self.compose("logs", "--no-color"))
         self.took["ready"] = time.monotonic() - began
 
     def run(self, job: str) -> str:
         """Start a job; the address of its run."""
-        return self.http.post(f"/-/jobs/{job}/run").headers["location"]
+        return self.ask("POST", f"/-/jobs/{job}/run").headers["location"]
 
     def state(self, run: str) -> str:
         """What the page of a run says of it: `running`, `succeeded`, …"""
-        return html(self.http.get(run)).one("#run-state").text
+        return html(self.ask("GET", run)).one("#run-state").text
 
     def wait(self, run: str, state: str, *, within_s: float = 15) -> None:
         """Wait until a run is in a state."""
@@ -136,7 +138,7 @@ class Tool:
 
     def _is_ready(self) -> bool:
         try:
-            return self.client().get("/-/ready").status_code == 200
+            return self.ask("GET", "/-/ready").status_code == 200
         except httpx2.HTTPError:
             return False
 
@@ -189,12 +191,9 @@ def tool(engine: None, new: Callable[[str], Path], request: pytest.FixtureReques
         made.built = made.compose("build")
         made.took["build"] = time.monotonic() - began
         made.up()
+        made.first_log = made.compose("logs", "--no-color")
         made.token = made.core("token", "create", "--role", "admin")
         yield made
     finally:
         made.compose("down", "--volumes", "--rmi", "local", "--remove-orphans", check=False)
-
-
-def links(log: str) -> list[str]:
-    """The sign-in links in a log."""
-    return re.findall(r"Sign in: http://localhost:\d+(\S+)", log)
+        shell("docker", "rmi", "--force", *made.images, check=False)  # those that a rebuild replaced

@@ -1,5 +1,6 @@
 """`docker compose up` in generated projects, on a real engine and over HTTP."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.container.conftest import STARTER, STARTS_WITHIN_S, Tool, links, shell, wait_for, write
+from tests.container.conftest import STARTER, STARTS_WITHIN_S, Tool, shell, wait_for, write
 
 pytestmark = [pytest.mark.container, pytest.mark.network]
 only_the_starter = pytest.mark.parametrize("tool", [STARTER], indirect=True)
@@ -41,7 +42,6 @@ def docker(engine: None) -> Iterator[Callable[..., str]]:
 
 
 def test_the_engine_calls_it_healthy_in_seconds(tool: Tool) -> None:
-    tool.compose("up", "-d", "--force-recreate")
     began = time.monotonic()
     wait_for(
         lambda: tool.inspect("{{.State.Health.Status}}") == "healthy",
@@ -51,17 +51,11 @@ def test_the_engine_calls_it_healthy_in_seconds(tool: Tool) -> None:
     print(f"built in {tool.took['build']:.1f} s, healthy after {time.monotonic() - began:.1f} s")
 
 
-@only_the_starter
-def test_the_first_log_has_a_link_that_signs_in(engine: None, tool: Tool) -> None:
-    tool.compose("down", "--volumes")
-    tool.up()
-    [link] = links(tool.compose("logs", "--no-color"))
-    signed_in = tool.client({"Sec-Fetch-Site": "same-origin"}).post(link)
-    assert (signed_in.status_code, "session" in signed_in.headers["set-cookie"]) == (303, True)
-    tool.compose("restart")
-    tool.up()
-    assert links(tool.compose("logs", "--no-color")) == [link]
-    tool.token = tool.core("token", "create", "--role", "admin")
+def test_the_first_log_has_a_link_that_signs_in(tool: Tool) -> None:
+    [(port, path)] = re.findall(r"Sign in: http://localhost:(\d+)(\S+)", tool.first_log)
+    signed_in = tool.ask("POST", path, **{"Sec-Fetch-Site": "same-origin"})
+    assert (int(port), signed_in.status_code) == (tool.port, 303)
+    assert "session" in signed_in.headers["set-cookie"]
 
 
 def test_it_is_nobody_in_particular_and_writes_to_its_volume_only(tool: Tool) -> None:
@@ -72,7 +66,7 @@ def test_it_is_nobody_in_particular_and_writes_to_its_volume_only(tool: Tool) ->
     assert tool.inspect("{{range .Mounts}}{{.Type}} {{.Destination}}{{end}}") == "volume /data"
 
 
-def test_the_image_holds_no_secret_no_history_and_no_tests_tools(tool: Tool) -> None:
+def test_the_image_holds_no_secret_no_history_and_no_development_tool(tool: Tool) -> None:
     listed = tool.compose("exec", "-T", "tool", "find", "/tool", "-not", "-path", "*/.venv/*").splitlines()
     names = {Path(name).name for name in listed}
     assert names & {".git", ".env", ".env.production", "data", "compose.yaml", "old.cpython-39.pyc"} == set()
@@ -83,7 +77,7 @@ def test_the_image_holds_no_secret_no_history_and_no_tests_tools(tool: Tool) -> 
 def test_a_job_runs_to_its_end(tool: Tool) -> None:
     run = tool.run("slow.greet")
     tool.wait(run, "succeeded")
-    assert "hello, world" in tool.http.get(run).text
+    assert "hello, world" in tool.page(run)
 
 
 def test_a_stop_is_quick_in_order_and_marks_the_run(tool: Tool) -> None:
@@ -95,7 +89,7 @@ def test_a_stop_is_quick_in_order_and_marks_the_run(tool: Tool) -> None:
     assert (took < STOPPED_WITHIN_S, tool.inspect("{{.State.ExitCode}}")) == (True, "0"), took
     tool.up()
     assert tool.state(run) == "interrupted"
-    assert "the server stopped" in tool.http.get(run).text
+    assert "the server stopped" in tool.page(run)
     print(f"stopped in {took:.1f} s, ready again in {tool.took['ready']:.1f} s")
 
 
@@ -115,7 +109,7 @@ def test_data_outlives_down_and_up(tool: Tool) -> None:
     tool.compose("down")
     tool.up()
     assert "grace" in tool.core("users", "list")
-    assert tool.http.get("/-/jobs").status_code == 200  # the token too
+    assert tool.ask("GET", "/-/jobs").status_code == 200  # the token too
 
 
 def test_a_change_of_code_rebuilds_in_seconds(tool: Tool) -> None:
@@ -124,7 +118,7 @@ def test_a_change_of_code_rebuilds_in_seconds(tool: Tool) -> None:
     began = time.monotonic()
     tool.up("--build")
     took = time.monotonic() - began
-    assert "Say good day." in tool.http.get("/-/jobs").text
+    assert "Say good day." in tool.page("/-/jobs")
     assert took < REBUILT_WITHIN_S
     print(f"a change of code: {took:.1f} s")
 
@@ -166,7 +160,6 @@ def test_a_database_of_roots_is_refused_too(image: str, tmp_path: Path) -> None:
 
 @only_the_starter
 def test_without_a_lock_the_build_warns(tool: Tool) -> None:
-    shell("docker", "build", "--quiet", "--target", "builder", tool.folder)
     assert "WARNING: no uv.lock: commit the one that the first 'pyops dev' writes" in tool.built
 
 
