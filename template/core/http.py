@@ -40,14 +40,19 @@ class HttpError(CoreError):
         self.reason, self.again = reason, again
 
 
-def forbid(reason: str | None) -> None:
-    """Refuse this thread's requests from now on, or allow them again (None); a reason reads like "a write is open"."""
-    _thread.reason = reason
+def forbid(reason: str) -> Callable[[], None]:
+    """Refuse this thread's requests until the returned function is called, from any thread.
+
+    A reason reads like "a write is open".
+    """
+    _thread.reasons = reasons = [reason]
+    return reasons.clear
 
 
 def forbidden() -> str | None:
     """Why this thread must not wait on the network now; None when it may."""
-    return getattr(_thread, "reason", None)
+    reasons: list[str] = getattr(_thread, "reasons", [])
+    return reasons[0] if reasons else None
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import gzip
 import hashlib
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
@@ -53,8 +53,11 @@ class Assets:
     def find(self, name: str) -> Asset | None:
         """The file of a name, read once."""
         if name not in self._known:
-            path = next((f / name for f in self.folders if (f / name).is_file()), None)
-            if path is None or ".." in Path(name).parts:
+            is_plain = (
+                name == PurePosixPath(name).as_posix() and not name.startswith("/") and ".." not in name.split("/")
+            )
+            path = next((f / name for f in self.folders if is_plain and (f / name).is_file()), None)
+            if path is None:
                 return None
             body = path.read_bytes()
             kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
@@ -76,12 +79,15 @@ class Assets:
 
 
 class Templates:
-    """Every template of the tool: `core/…` from core, `app/<feature>/…` beside the code."""
+    """Every template of the tool: `core/…` from core, `app/<feature>/…` beside the code.
 
-    def __init__(self, assets: Assets, *, project: Path = PROJECT) -> None:
+    `roots` are the folders under which other features' packages lie, such as installed ones.
+    """
+
+    def __init__(self, assets: Assets, *, project: Path = PROJECT, roots: Sequence[Path] = ()) -> None:
         core = PrefixLoader({"core": FileSystemLoader(CORE / "templates")})
         self.environment = Environment(
-            loader=ChoiceLoader([core, FileSystemLoader([project, CORE.parent])]),
+            loader=ChoiceLoader([core, FileSystemLoader([project, CORE.parent, *roots])]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -104,12 +104,21 @@ def visit(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
     """Open a page in a fresh context: `visit(tool, "/domains", width=360)`; without a path nobody is signed in."""
     contexts: list[BrowserContext] = []
 
-    def open_page(tool: Tool, path: str = "", *, width: int = 1440, theme: str = "light", role: str = "admin") -> Page:
+    def open_page(
+        tool: Tool,
+        path: str = "",
+        *,
+        width: int = 1440,
+        theme: str = "light",
+        role: str = "admin",
+        javascript: bool = True,
+    ) -> Page:
         state = sign_in(browser, tool, role) if path else None
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=theme,  # type: ignore[arg-type]
             storage_state=state,
+            java_script_enabled=javascript,
         )
         contexts.append(context)
         page = context.new_page()

@@ -4,14 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
 import core
 from core.cli import cli
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GUIDE = (REPOSITORY / "docs" / "guide.md").read_text()
-COMMANDS = sorted(get_command(cli).commands)  # type: ignore[attr-defined]
+COMMANDS = sorted(cli.commands)
 
 
 @pytest.mark.parametrize("name", sorted(core.Settings.model_fields))

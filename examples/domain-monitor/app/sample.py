@@ -126,7 +126,9 @@ def parser() -> argparse.ArgumentParser:
     """What can be said on the command line."""
     made = argparse.ArgumentParser(prog="python -m app.sample", description=__doc__.partition("\n")[0])
     made.add_argument("--domains", type=int, default=10_000, metavar="N", help="how many (10000)")
-    made.add_argument("--today", type=date.fromisoformat, default=today(), metavar="DAY", help="the day its dates lie around")
+    made.add_argument(
+        "--today", type=date.fromisoformat, default=today(), metavar="DAY", help="the day its dates lie around"
+    )
     made.add_argument("--force", action="store_true", help="load it into a database with sources of your own")
     return made
 
@@ -161,7 +163,9 @@ def refuse_real(db: Session, is_forced: bool) -> None:
 def frame(db: Session) -> tuple[dict[str, int], int]:
     """The accounts, groups and rules; the accounts' keys by name, and how many rows were made."""
     noted = {"is_enabled": False, "credentials": {}, "notes": "made up, like everything in it"}
-    done = db.upsert(Source, [{"name": name, "kind": kind, **noted} for name, _, kind, _ in ACCOUNTS], key="name").created
+    done = db.upsert(
+        Source, [{"name": name, "kind": kind, **noted} for name, _, kind, _ in ACCOUNTS], key="name"
+    ).created
     done += db.upsert(Group, [{"name": name} for name in GROUPS], key="name").created
     groups = {name: id for name, id in db.execute(select(Group.name, Group.id))}
     if db.exec(select(Rule)).first() is None:

@@ -187,7 +187,7 @@ class Run:
         self._tell(done=0, total=size, force=True)
         done = 0
         for done, item in enumerate(items):
-            self._tell(done=done, total=size, doing=str(item) if isinstance(item, str | int) else "")
+            self._tell(done=done, total=size, doing=str(item) if isinstance(item, str | int) else "", force=done == 0)
             yield item
         self._tell(done=done + 1 if size or done else 0, total=size, doing="", force=True)
 

@@ -165,6 +165,7 @@ def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: s
     ended = update(JobRun).where(col(JobRun.id) == run_id, col(JobRun.state) == "running")
     with database.write(Actor(name, "job")) as db:
         db.bulk(ended.values(state=state, error=error, ended_at=now(), doing=""), why="run")
+    database.analyze()
     database.close()
 
 

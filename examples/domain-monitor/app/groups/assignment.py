@@ -33,7 +33,15 @@ def planned(db: Session) -> dict[tuple[int | None, str], list[int]]:
     rules = [(rule, tester(rule)) for rule in in_order(db)]
     moves: dict[tuple[int | None, str], list[int]] = defaultdict(list)
     rows = db.execute(
-        select(Domain.id, Domain.group_id, Domain.group_why, Domain.name, Domain.shown_name, Domain.registrar, SOURCE.c.name)
+        select(
+            Domain.id,
+            Domain.group_id,
+            Domain.group_why,
+            Domain.name,
+            Domain.shown_name,
+            Domain.registrar,
+            SOURCE.c.name,
+        )
         .outerjoin(SOURCE, SOURCE.c.id == Domain.source_id)
         .where(col(Domain.group_is_typed).is_(False))
     )

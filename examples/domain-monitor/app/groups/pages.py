@@ -99,7 +99,9 @@ def delete(id: int, db: DB) -> Go:
 def form_of(group: Group | None, form: FormView, *, status: int = 200) -> View:
     """The form of a group, or of a new one."""
     if group is None:
-        return View("edit.html", status=status, title="Add a group", form=form, to="/groups", button="Add group", losing="")
+        return View(
+            "edit.html", status=status, title="Add a group", form=form, to="/groups", button="Add group", losing=""
+        )
     losing = f"Delete {group.name} and its rules? Its domains fall to the other rules, or become unassigned."
     to = f"/groups/{group.id}"
     return View("edit.html", status=status, title=group.name, form=form, to=to, button="Save", losing=losing)

@@ -10,5 +10,7 @@ def costs(db: DB) -> View:
     """What a year of renewals costs each group, in the currencies it is billed in."""
     groups = per_group(db)
     whole = total(groups)
-    largest = {a.currency: max(b.value for g in groups for b in g.amounts if b.currency == a.currency) for a in whole.amounts}
+    largest = {
+        a.currency: max(b.value for g in groups for b in g.amounts if b.currency == a.currency) for a in whole.amounts
+    }
     return View("costs.html", groups=groups, whole=whole, largest=largest)

@@ -49,13 +49,35 @@ def stats(db: Session) -> list[Stat]:
     total, expired, soon, later, unassigned, unpriced, missing = db.execute(numbers).one()
     found = [
         Stat("Domains", total),
-        Stat(f"Expire in under {RED_DAYS} days", soon, f"{expired:,} expired already", "bad" if soon else "good", to(red)),
-        Stat(f"Expire in under {AMBER_DAYS} days", later, f"with those under {RED_DAYS}", "warn" if later else "good", to(amber)),
-        Stat("Unassigned", unassigned, "no rule fits them" if unassigned else "", "unknown" if unassigned else "good", "/domains?group=none"),
-        Stat("Price unknown", unpriced, "in no sum of costs" if unpriced else "", "unknown" if unpriced else "good", "/domains?currency=none"),
+        Stat(
+            f"Expire in under {RED_DAYS} days", soon, f"{expired:,} expired already", "bad" if soon else "good", to(red)
+        ),
+        Stat(
+            f"Expire in under {AMBER_DAYS} days",
+            later,
+            f"with those under {RED_DAYS}",
+            "warn" if later else "good",
+            to(amber),
+        ),
+        Stat(
+            "Unassigned",
+            unassigned,
+            "no rule fits them" if unassigned else "",
+            "unknown" if unassigned else "good",
+            "/domains?group=none",
+        ),
+        Stat(
+            "Price unknown",
+            unpriced,
+            "in no sum of costs" if unpriced else "",
+            "unknown" if unpriced else "good",
+            "/domains?currency=none",
+        ),
     ]
     if missing:
-        found.append(Stat("Missing", missing, "no longer in their account", "warn", "/domains?missing_since.from=2000-01-01"))
+        found.append(
+            Stat("Missing", missing, "no longer in their account", "warn", "/domains?missing_since.from=2000-01-01")
+        )
     return found
 
 
@@ -76,7 +98,12 @@ def groups(db: Any) -> list[tuple[str, str]]:
 
 GROUP = Form(
     Domain,
-    Field(Domain.group_id, label="Group", choices=groups, help="With a dash the rules decide; a group chosen here beats them."),
+    Field(
+        Domain.group_id,
+        label="Group",
+        choices=groups,
+        help="With a dash the rules decide; a group chosen here beats them.",
+    ),
 )
 
 

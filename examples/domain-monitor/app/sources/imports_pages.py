@@ -50,7 +50,9 @@ def dry_run(id: int, db: DB) -> View:
         (outcome, planned.count(outcome), [line for line in planned.lines if line.outcome == outcome][:SHOWN])
         for outcome in ("wrong", "changed", "new", "unchanged")
     ]
-    return View("dry_run.html", title="Dry run of the import", id=id, plan=planned, parts=parts, not_used=sheet.not_used)
+    return View(
+        "dry_run.html", title="Dry run of the import", id=id, plan=planned, parts=parts, not_used=sheet.not_used
+    )
 
 
 @action("/sources/import/{id}")

@@ -86,7 +86,9 @@ def apply(db: Session, planned: Plan, *, by: str) -> int:
     ids = {name: id for id, name in db.execute(select(Group.id, Group.name))}
     shapes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in planned.writes:
-        typed = {"group_id": ids[row.group], "group_is_typed": True, "group_why": f"imported by {by}"} if row.group else {}
+        typed = (
+            {"group_id": ids[row.group], "group_is_typed": True, "group_why": f"imported by {by}"} if row.group else {}
+        )
         values = row.values | typed
         shapes.setdefault(tuple(sorted(values)), []).append(values)
     for rows in shapes.values():  # an upsert takes rows with the same columns

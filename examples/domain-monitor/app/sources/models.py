@@ -31,7 +31,9 @@ class Source(SQLModel, table=True):
         """Why its domains may be out of date, in one sentence; "" when all is well."""
         if not self.is_enabled or self.state == "never read":
             return ""
-        since = f"not read to the end since {self.complete_at:%Y-%m-%d}" if self.complete_at else "never read to the end"
+        since = (
+            f"not read to the end since {self.complete_at:%Y-%m-%d}" if self.complete_at else "never read to the end"
+        )
         if self.state != "complete":
             return f"{self.name}: {since}, because {self.notes}"
         is_stale = self.complete_at is not None and at - self.complete_at > STALE_AFTER

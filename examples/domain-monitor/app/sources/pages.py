@@ -39,7 +39,9 @@ SOURCES = Table(
     link="/sources/{id}",
     empty="A source is one registrar account; its domains appear after the first read.",
 )
-SOURCE = Form(Source, Field(Source.name), Field(Source.base_url, label="Base URL"), Field(Source.is_enabled, label="Enabled"))
+SOURCE = Form(
+    Source, Field(Source.name), Field(Source.base_url, label="Base URL"), Field(Source.is_enabled, label="Enabled")
+)
 
 
 @page("/sources", nav="Sources", icon="plug")

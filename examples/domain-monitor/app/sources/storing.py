@@ -43,7 +43,11 @@ def store(db: Session, part: Part) -> tuple[Upserted, list[str]]:
     elsewhere = [name for name, row in known.items() if row["source_id"] in in_use and row["missing_since"] is None]
     now_ours = {"source_id": part.source_id, "registrar": part.registrar, "missing_since": None}
     rows = [
-        {**keep_known(columns(listed[name]), known.get(name)), **now_ours, "first_seen_at": first_seen(known.get(name), part)}
+        {
+            **keep_known(columns(listed[name]), known.get(name)),
+            **now_ours,
+            "first_seen_at": first_seen(known.get(name), part),
+        }
         for name in listed.keys() - set(elsewhere)
     ]
     done = db.upsert(Domain, rows, key="name")

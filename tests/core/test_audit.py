@@ -1,0 +1,156 @@
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, insert, update
+from sqlmodel import col, select
+
+from core.audit import AuditEntry
+from core.auth import SignedIn
+from core.db import Actor, Database, Session
+from core.db.session import MASK
+from core.time import now
+from tests.core.samples import Item
+
+ANN = Actor("ann", "user", "request-7", "10.0.0.1", "Change an item.")
+Audited = Callable[[], list[AuditEntry]]
+
+
+@pytest.fixture
+def ann(store: Database) -> Session:
+    """A session in which Ann writes, with one item already there."""
+    with store.write(Actor("setup")) as db:
+        db.add(Item(name="old", api_key="k", login={"key": 1}))
+    with store.write(Actor("setup")) as db:
+        db.bulk(delete(AuditEntry), why="test")
+    return store.writing(ANN)
+
+
+@pytest.fixture(autouse=True)
+def closed(ann: Session) -> object:
+    yield
+    ann.close()
+
+
+def old(db: Session) -> Item:
+    return db.exec(select(Item).where(Item.name == "old")).one()
+
+
+def test_a_created_row_is_recorded_with_who_and_what(ann: Session, audited: Audited) -> None:
+    ann.add(Item(name="new", api_key="k", login="s"))
+    ann.commit()
+    (entry,) = audited()
+    assert (entry.actor, entry.actor_kind, entry.request_id, entry.address) == ("ann", "user", "request-7", "10.0.0.1")
+    assert (entry.did, entry.op, entry.table, entry.key) == ("Change an item.", "create", "item", "2")
+    assert now() - entry.at < timedelta(minutes=1)
+    assert entry.before == {} and entry.after["name"] == "new"
+    assert (entry.after["api_key"], entry.after["credentials"]) == (MASK, MASK)
+
+
+def test_an_updated_row_is_recorded_with_what_differs(ann: Session, audited: Audited) -> None:
+    item = old(ann)
+    item.note, item.login, item.count = "changed", {"key": 2}, item.count
+    ann.commit()
+    (entry,) = audited()
+    assert (entry.op, entry.before, entry.after) == (
+        "update",
+        {"note": "nothing yet", "credentials": MASK},
+        {"note": "changed", "credentials": MASK},
+    )
+
+
+def test_a_deleted_row_is_recorded_with_what_it_was(ann: Session, audited: Audited) -> None:
+    ann.delete(old(ann))
+    ann.commit()
+    (entry,) = audited()
+    assert (entry.op, entry.key, entry.after) == ("delete", "1", {})
+    assert (entry.before["name"], entry.before["api_key"], entry.before["price"]) == ("old", MASK, None)
+
+
+def test_a_row_that_is_touched_without_a_change_is_not_recorded(ann: Session, audited: Audited) -> None:
+    item = old(ann)
+    item.note = str(item.note)
+    ann.commit()
+    assert audited() == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "op", "after"),
+    [
+        (insert(Item).values(name="x", api_key="k"), "insert", {"name": "x", "api_key": MASK}),
+        (update(Item).values(note="all", login="s"), "update", {"note": "all", "credentials": MASK}),
+        (delete(Item).where(col(Item.name) == "old"), "delete", {}),
+    ],
+    ids=["insert", "update", "delete"],
+)
+def test_a_bulk_statement_is_one_entry_with_its_reason(
+    ann: Session, audited: Audited, statement: object, op: str, after: dict[str, object]
+) -> None:
+    assert ann.bulk(statement, why="spring cleaning") == 1  # type: ignore[arg-type]
+    ann.commit()
+    (entry,) = audited()
+    assert (entry.op, entry.table, entry.after) == (op, "item", {"why": "spring cleaning", "rows": 1, **after})
+
+
+def test_a_bulk_statement_on_cores_bookkeeping_is_not_recorded(ann: Session, audited: Audited) -> None:
+    ann.bulk(delete(SignedIn), why="expired")
+    ann.commit()
+    assert audited() == []
+
+
+def test_the_audit_is_undone_with_the_change(ann: Session, audited: Audited) -> None:
+    ann.add(Item(name="new"))
+    ann.flush()
+    ann.rollback()
+    ann.commit()
+    assert audited() == []
+
+
+def test_the_change_is_undone_with_the_audit(ann: Session, store: Database) -> None:
+    def fail(_session: Session) -> None:
+        raise ZeroDivisionError
+
+    ann.before_commit = fail
+    ann.add(Item(name="new"))
+    with pytest.raises(ZeroDivisionError):
+        ann.commit()
+    ann.close()
+    with store.read() as db:
+        assert [item.name for item in db.exec(select(Item))] == ["old"]
+
+
+def test_what_a_closed_session_left_undone_is_not_recorded_later(ann: Session, audited: Audited) -> None:
+    ann.add(Item(name="lost"))
+    ann.flush()
+    ann.close()
+    ann.add(Item(name="kept"))
+    ann.commit()
+    assert [entry.after["name"] for entry in audited()] == ["kept"]
+
+
+def test_what_a_savepoint_undid_is_not_recorded(ann: Session, audited: Audited) -> None:
+    ann.add(Item(name="before"))
+    with pytest.raises(ZeroDivisionError), ann.begin_nested():
+        ann.add(Item(name="undone"))
+        ann.flush()
+        raise ZeroDivisionError
+    with ann.begin_nested():
+        ann.add(Item(name="inside"))
+    ann.add(Item(name="after"))
+    ann.commit()
+    assert [entry.after["name"] for entry in audited()] == ["before", "inside", "after"]
+
+
+def test_each_commit_records_its_own_changes(ann: Session, audited: Audited) -> None:
+    ann.add(Item(name="first"))
+    ann.commit()
+    ann.add(Item(name="second"))
+    ann.commit()
+    assert [entry.after["name"] for entry in audited()] == ["first", "second"]
+
+
+def test_a_database_that_nobody_watches_records_nothing(store: Database, ann: Session, audited: Audited) -> None:
+    store.before_commit = None
+    with store.write(ANN) as db:
+        db.add(Item(name="new"))
+    assert audited() == []
