@@ -19,7 +19,9 @@ demo: .venv-demo/ready  ## A domain monitor with 10,000 sample domains on http:/
 	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" .ci/demo $(DEMO) $(DOMAINS) $(PORT)
 
 test: .venv/ready check  ## Lint, types, and every test
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest tests template --ignore tests/example $(PYTEST)
+	cd examples/domain-monitor && $(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest tests/example -o pythonpath="examples/domain-monitor ." $(PYTEST)
 
 check: .venv/ready
 	$(BIN)/ruff check .

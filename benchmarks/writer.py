@@ -1,5 +1,6 @@
 """Writes the whole portfolio again and again, as a job's steps do, until it is ended: the page's bad neighbour."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from app.domains import Domain
 from core.audit import watch
 from core.crypto import Keyring
 from core.db import Actor, Database
+from core.runner import NICENESS
 
-ROWS = 1000  # in one transaction, as the domain monitor's own job does
+ROWS = 500  # in one transaction, as the domain monitor's own job does
 
+os.nice(NICENESS)
 data = Path(sys.argv[1])
 database = Database(f"sqlite:///{data / 'app.db'}", keyring=Keyring.load(data))
 watch(database)

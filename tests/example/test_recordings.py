@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replay import Answer, Replay, serving
 
 from app.sources.account import SourceError
 from app.sources.kinds import KINDS
 from app.sources.listing import Listing
+from tests.example.replay import Answer, Replay, serving
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "domain-monitor"

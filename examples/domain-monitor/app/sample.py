@@ -28,18 +28,21 @@ ROWS = 1000  # in one transaction
 
 # What people register: a brand alone, a brand abroad, a brand with a campaign or a city, a defensive misspelling.
 BRANDS = (
-    "nordwind auvalis brightfern calderra domora elbtor fennwick galdora heliostra inkwell-press juniperra kastelo "
-    "lumenova marrowby novaterra oakhaven pellucid quillon rosenfeld silverbeck tavolara umbrella-works valmonte "
-    "westmoor xanthera yarrowfield zephyrion aquilar bluedune coralith"
-).split()
+    "nordwind", "auvalis", "brightfern", "calderra", "domora", "elbtor", "fennwick", "galdora", "heliostra",
+    "inkwell-press", "juniperra", "kastelo", "lumenova", "marrowby", "novaterra", "oakhaven", "pellucid",
+    "quillon", "rosenfeld", "silverbeck", "tavolara", "umbrella-works", "valmonte", "westmoor", "xanthera",
+    "yarrowfield", "zephyrion", "aquilar", "bluedune", "coralith",
+)  # fmt: skip
 CAMPAIGNS = (
-    "shop outlet careers jobs summer winter spring gifts club rewards app cloud status support academy events press "
-    "newsletter checkout pay login partners investors blog media labs green festival members tickets"
-).split()
+    "shop", "outlet", "careers", "jobs", "summer", "winter", "spring", "gifts", "club", "rewards", "app",
+    "cloud", "status", "support", "academy", "events", "press", "newsletter", "checkout", "pay", "login",
+    "partners", "investors", "blog", "media", "labs", "green", "festival", "members", "tickets",
+)  # fmt: skip
 PLACES = (
-    "berlin hamburg paris lyon london leeds madrid sevilla milano roma wien graz zurich geneve amsterdam bruxelles "
-    "lisboa porto oslo bergen stockholm malmo kobenhavn helsinki warszawa praha budapest athens dublin toronto"
-).split()
+    "berlin", "hamburg", "paris", "lyon", "london", "leeds", "madrid", "sevilla", "milano", "roma", "wien",
+    "graz", "zurich", "geneve", "amsterdam", "bruxelles", "lisboa", "porto", "oslo", "bergen", "stockholm",
+    "malmo", "kobenhavn", "helsinki", "warszawa", "praha", "budapest", "athens", "dublin", "toronto",
+)  # fmt: skip
 INTERNATIONAL = ("nordwind-münchen.de", "café-valmonte.fr", "rosenfeld-köln.de", "lumenova-zürich.ch")
 
 # Suffix: how many of a hundred names have it, its renewal price a year and currency; None where nobody tells it.
@@ -178,7 +181,7 @@ def frame(db: Session) -> tuple[dict[str, int], int]:
 def portfolio(size: int, day: date, sources: dict[str, int]) -> Iterator[dict[str, Any]]:
     """So many domains, always the same ones, with dates around a day."""
     chance = random.Random(20260315)
-    seen = datetime.combine(day, time(6), UTC)
+    seen = datetime.combine(day, time(), UTC)
     for name in names(size, chance):
         account, registrar, _, _ = chance.choices(ACCOUNTS, [share for *_, share in ACCOUNTS])[0]
         yield {

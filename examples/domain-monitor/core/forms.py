@@ -150,7 +150,7 @@ class Field:
             value = self._adapter.validate_python(text)
         except ValidationError as error:
             raise ValueError(_sentence(error)) from error
-        if isinstance(value, int | float) and not abs(value) < LARGEST_NUMBER:
+        if isinstance(value, int | float | Decimal) and not -LARGEST_NUMBER < value < LARGEST_NUMBER:
             raise ValueError("Should be a number that can be stored.")
         return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 

@@ -167,8 +167,10 @@ class Step:
 
     def commit(self) -> None:
         """Write what has come so far and go on: for a step with more rows than one short transaction takes."""
-        self._commit(self)
-        self.writes, self.lines = [], []
+        try:
+            self._commit(self)
+        finally:  # what failed is not tried again
+            self.writes, self.lines = [], []
 
 
 class Run:

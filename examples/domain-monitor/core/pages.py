@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -130,8 +130,9 @@ async def _state(request: Request) -> UrlState:
     return UrlState(quote(request.scope["path"]), request.url.query)
 
 
-async def _form(request: Request) -> FormData:
-    return await request.form(max_files=5, max_part_size=LARGEST_UPLOAD)
+async def _form(request: Request) -> AsyncIterator[FormData]:
+    async with request.form(max_files=5, max_part_size=LARGEST_UPLOAD) as form:  # closes uploaded files
+        yield form
 
 
 async def _settings(request: Request) -> Settings:

@@ -1,4 +1,4 @@
-"""domains, groups and sources."""
+"""domains."""
 
 import sqlalchemy as sa
 import sqlmodel
@@ -68,9 +68,13 @@ def upgrade() -> None:
     sa.UniqueConstraint('name', name=op.f('uq_domain_name'))
     )
     with op.batch_alter_table('domain', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_domain_currency'), ['currency'], unique=False)
         batch_op.create_index(batch_op.f('ix_domain_expires_at'), ['expires_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_domain_group_id'), ['group_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_domain_missing_since'), ['missing_since'], unique=False)
+        batch_op.create_index(batch_op.f('ix_domain_registrar'), ['registrar'], unique=False)
         batch_op.create_index(batch_op.f('ix_domain_source_id'), ['source_id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_domain_status'), ['status'], unique=False)
 
     op.create_table('rule',
     sa.Column('id', sa.Integer(), nullable=False),
@@ -94,9 +98,13 @@ def downgrade() -> None:
 
     op.drop_table('rule')
     with op.batch_alter_table('domain', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_domain_status'))
         batch_op.drop_index(batch_op.f('ix_domain_source_id'))
+        batch_op.drop_index(batch_op.f('ix_domain_registrar'))
+        batch_op.drop_index(batch_op.f('ix_domain_missing_since'))
         batch_op.drop_index(batch_op.f('ix_domain_group_id'))
         batch_op.drop_index(batch_op.f('ix_domain_expires_at'))
+        batch_op.drop_index(batch_op.f('ix_domain_currency'))
 
     op.drop_table('domain')
     op.drop_table('upload')

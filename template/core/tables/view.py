@@ -110,17 +110,16 @@ class TableView:
 
 def view(table: Table, db: Session, state: UrlState, where: Sequence[Any]) -> TableView:
     """Answer one URL: count, fetch one page as columns, prepare cells and links."""
-    narrowing = query.narrow(table, state)
+    narrowing = query.narrow(table, state, is_sqlite=db.get_bind().dialect.name == "sqlite")
     conditions = [*where, *narrowing.conditions]
+    sizes = sorted({*PAGE_SIZES, table.size})
+    size = state.number("size", table.size)
+    size = size if size in sizes else table.size
     total = db.execute(query.count(table, where)).scalar_one()
     matching = db.execute(query.count(table, conditions)).scalar_one() if narrowing.conditions else total
-    size = state.number("size", table.size)
-    sizes = sorted({*PAGE_SIZES, table.size})
-    size = size if size in sizes else table.size
     page = min(state.number("page", 1), max(1, ceil(matching / size)))
-    statement = query.rows(table, conditions).order_by(*query.order(table, state)).limit(size).offset((page - 1) * size)
+    found: Iterable[Any] = db.execute(query.rows(table, state, conditions, size=size, page=page)).mappings()
     shown = [column for column in table.columns if not column.hidden]
-    found: Iterable[Any] = db.execute(statement).mappings()
     rows = [RowView(table.href(row), [column.cell(row[column.name], row) for column in shown]) for row in found]
     filters = [_filter(column, db, state) for column in table.columns if column.filter]
     own = ["q", "page", *(f"{f.name}{end}" for f in filters for end in ("", ".has", ".from", ".to"))]

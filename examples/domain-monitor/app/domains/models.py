@@ -1,4 +1,7 @@
-"""What we know of a domain. None always means that nobody told us."""
+"""What we know of a domain. None always means that nobody told us.
+
+What the portfolio filters and counts by has an index: its first page is to be quick at any size.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,8 +20,8 @@ class Domain(SQLModel, table=True):
     shown_name: str = Field(max_length=253, description="As people write it: münchen.de, not xn--mnchen-3ya.de.")
 
     source_id: int | None = Field(default=None, foreign_key="source.id", ondelete="SET NULL", index=True)
-    registrar: str = Field(default="", max_length=80)
-    status: str | None = None
+    registrar: str = Field(default="", max_length=80, index=True)
+    status: str | None = Field(default=None, index=True)
 
     expires_at: datetime | None = Field(default=None, index=True)
     expires_is_day: bool = Field(default=False, description="Only the day is known; the time is made up.")
@@ -29,7 +32,7 @@ class Domain(SQLModel, table=True):
     nameservers: list[str] | None = Field(default=None, sa_type=JSON(none_as_null=True))
 
     renewal_price: Decimal | None = Field(default=None, max_digits=12, decimal_places=2)
-    currency: str | None = Field(default=None, max_length=3, description="Known exactly when the price is.")
+    currency: str | None = Field(default=None, max_length=3, index=True, description="Known exactly when the price is.")
 
     group_id: int | None = Field(default=None, foreign_key="group.id", ondelete="SET NULL", index=True)
     group_is_typed: bool = Field(default=False, description="A person chose the group; the rules keep off.")
@@ -37,7 +40,7 @@ class Domain(SQLModel, table=True):
 
     first_seen_at: datetime = Field(default_factory=now)
     last_seen_at: datetime | None = Field(default=None, description="When its account listed it last.")
-    missing_since: datetime | None = Field(default=None, description="Since when a complete list lacks it.")
+    missing_since: datetime | None = Field(default=None, index=True, description="Since when a complete list lacks it.")
 
     @property
     def expires(self) -> datetime | date | None:

@@ -6,6 +6,6 @@ from . import pages, rules_pages
 from .assignment import SOURCE, UNASSIGNED, assign
 from .models import Group, Rule
 
-feature = Feature(pages, rules_pages)
+feature = Feature(rules_pages, pages)  # /groups/rules before /groups/{id}
 
 __all__ = ["SOURCE", "UNASSIGNED", "Group", "Rule", "assign", "feature"]

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from itertools import islice
 
-from sqlalchemy import column, table
-from sqlmodel import col, select, update
+from sqlalchemy import column, func, select, table, update
+from sqlmodel import col
 
 from app.domains import Domain
 from core import Session
@@ -32,21 +32,11 @@ def planned(db: Session) -> dict[tuple[int | None, str], list[int]]:
     """Which domains the rules would move: their keys, by the group and the reason they would get."""
     rules = [(rule, tester(rule)) for rule in in_order(db)]
     moves: dict[tuple[int | None, str], list[int]] = defaultdict(list)
-    rows = db.execute(
-        select(
-            Domain.id,
-            Domain.group_id,
-            Domain.group_why,
-            Domain.name,
-            Domain.shown_name,
-            Domain.registrar,
-            SOURCE.c.name,
-        )
-        .outerjoin(SOURCE, SOURCE.c.id == Domain.source_id)
-        .where(col(Domain.group_is_typed).is_(False))
-    )
-    for id, group_id, why, name, shown_name, registrar, source in rows:
-        rule = first_match(rules, Subject(name, shown_name, registrar, source or ""))
+    looked_at = (col(Domain.name), col(Domain.shown_name), col(Domain.registrar), func.coalesce(SOURCE.c.name, ""))
+    domains = select(col(Domain.id), col(Domain.group_id), col(Domain.group_why), *looked_at)
+    by_rule = domains.outerjoin(SOURCE, SOURCE.c.id == Domain.source_id).where(~col(Domain.group_is_typed))
+    for id, group_id, why, *seen in db.execute(by_rule):
+        rule = first_match(rules, Subject(*seen))
         goal = (rule.group_id, reason(rule)) if rule else (None, "")
         if goal != (group_id, why):
             moves[goal].append(id)
@@ -55,7 +45,7 @@ def planned(db: Session) -> dict[tuple[int | None, str], list[int]]:
 
 def in_order(db: Session) -> list[Rule]:
     """The rules, the one that is asked first first."""
-    return list(db.exec(select(Rule).order_by(col(Rule.position), col(Rule.id))))
+    return list(db.scalars(select(Rule).order_by(col(Rule.position), col(Rule.id))))
 
 
 def reason(rule: Rule) -> str:

@@ -11,51 +11,42 @@ from app.groups import UNASSIGNED, Group
 from core import Session
 
 
-@dataclass(frozen=True)
-class Amount:
-    """A sum in one currency, as what it was billed in."""
-
-    currency: str
-    value: Decimal
-
-    def __str__(self) -> str:
-        return f"{self.currency} {self.value:,.2f}"
-
-
 @dataclass
 class GroupCost:
-    """One group's year: how many names, what is known of their price, how many have none."""
+    """One group's year: how many names, the sum of known prices by currency, how many prices nobody knows."""
 
     name: str
     key: str
     domains: int = 0
     unknown: int = 0
-    amounts: list[Amount] = field(default_factory=list)
+    amounts: dict[str, Decimal] = field(default_factory=dict)
 
 
 def per_group(db: Session) -> list[GroupCost]:
     """Every group by name, and what is unassigned at the end."""
     named = [*db.execute(select(Group.id, Group.name).order_by(Group.name)), (None, UNASSIGNED)]
     costs = {id: GroupCost(name, name if id else "none") for id, name in named}
-    summed = (
-        select(Domain.group_id, Domain.currency, func.count(), func.sum(col(Domain.renewal_price)))
-        .group_by(col(Domain.group_id), col(Domain.currency))
-        .order_by(col(Domain.currency))
-    )
-    for group_id, currency, count, amount in db.execute(summed):
+    summed = select(Domain.group_id, Domain.currency, func.count(), func.sum(col(Domain.renewal_price)))
+    for group_id, currency, count, amount in db.execute(summed.group_by(col(Domain.group_id), col(Domain.currency))):
         cost = costs[group_id]
         cost.domains += count
         if currency is None:
             cost.unknown += count
         else:
-            cost.amounts.append(Amount(currency, amount))
+            cost.amounts[currency] = amount
     return list(costs.values())
 
 
 def total(costs: list[GroupCost]) -> GroupCost:
     """All groups together; each currency for itself, since nothing is converted."""
-    sums: dict[str, Decimal] = {}
-    for amount in (amount for cost in costs for amount in cost.amounts):
-        sums[amount.currency] = sums.get(amount.currency, Decimal(0)) + amount.value
-    amounts = [Amount(currency, sums[currency]) for currency in sorted(sums)]
-    return GroupCost("All", "", sum(c.domains for c in costs), sum(c.unknown for c in costs), amounts)
+    whole = GroupCost("All", "", sum(cost.domains for cost in costs), sum(cost.unknown for cost in costs))
+    for currency in sorted({currency for cost in costs for currency in cost.amounts}):
+        whole.amounts[currency] = sum((cost.amounts.get(currency, Decimal(0)) for cost in costs), Decimal(0))
+    return whole
+
+
+def largest(costs: list[GroupCost]) -> dict[str, Decimal]:
+    """The largest sum of any group in each currency, which the bars are measured against."""
+    return {
+        currency: max(cost.amounts.get(currency, Decimal(0)) for cost in costs) for currency in total(costs).amounts
+    }

@@ -5,6 +5,6 @@ from core import Feature
 from . import imports_pages, jobs, pages
 from .models import Source, troubles
 
-feature = Feature(imports_pages, pages, jobs)
+feature = Feature(imports_pages, pages, jobs)  # /sources/import before /sources/{id}
 
 __all__ = ["Source", "feature", "troubles"]

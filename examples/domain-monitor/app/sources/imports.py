@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,7 +16,7 @@ from core import UserError
 from .listing import domain_name, flag, moment, price
 from .storing import CENT, moment_of
 
-LONGEST = 20_000  # rows: one import is one transaction
+LONGEST = 10_000  # rows: one import is one transaction, in which nobody else can write
 HEADERS = {
     "name": "name domain domainname fqdn",
     "expires_at": "expiresat expires expireson expiry expirydate expiration expirationdate expiredate renewaldate",
@@ -191,11 +192,10 @@ def date_of(text: str, is_day_first: bool | None) -> datetime | date:
         if is_day_first is None:
             raise ValueError(f"{text} may begin with the day or the month; write it like 2027-01-31")
         return datetime.strptime(text, "%d/%m/%Y" if is_day_first else "%m/%d/%Y").date()
-    for form in WRITTEN_DATES:
-        try:
-            return datetime.strptime(text, form).date()
-        except ValueError:
-            continue
+    if not text[:5].endswith("-"):  # what does not begin like 2027-
+        for form in WRITTEN_DATES:
+            with suppress(ValueError):
+                return datetime.strptime(text, form).date()
     when = moment(text)
     if when is None:
         raise ValueError(f"{text[:40]!r} is no date; write it like 2027-01-31")

@@ -14,9 +14,9 @@ from ..settings import Settings
 from .kinds import kind_of
 from .listing import Listing
 from .models import Source
-from .storing import Part, miss, store
+from .storing import Part, Tally, miss, store
 
-ROWS = 1000  # in one transaction, so that nobody waits for it
+ROWS = 500  # in one transaction: well under the half second that others may have to wait for it
 
 
 @job(cron="0 6 * * *", timeout=3600)
@@ -33,45 +33,41 @@ def read_sources(db: DB, run: Run, settings: Settings) -> None:
 
 def read(db: Session, id: int, step: Step, *, timeout_s: float) -> None:
     """Read one account and write what it listed; a failure is written on its row, and raised."""
-    at = now()
+    at, tally = now(), Tally()
     try:
         source = db.get_one(Source, id)
         kind = kind_of(source.kind)
         listing = kind.read(kind.account(source.credentials, base_url=source.base_url, timeout_s=timeout_s))
         for start in range(0, len(listing.registrations), ROWS):
             part = Part(id, kind.label, listing.registrations[start : start + ROWS], at)
-            step.call(partial(keep, part=part, step=step))
+            step.call(partial(store, part=part, tally=tally))
             step.commit()
+        step.call(partial(finish, id=id, step=step, listing=listing, tally=tally, at=at))
+        step.commit()
     except Exception as error:  # the boundary of an account, which must not go on looking well
         why = str(error) if isinstance(error, CoreError) else f"its reading broke off ({type(error).__name__})"
-        note(step, id, state="failed", tried_at=at, notes=why)
+        step.call(partial(note, id=id, state="failed", tried_at=at, notes=why))
         step.commit()
         raise
-    finish(step, id, listing, at)
 
 
-def keep(db: Session, *, part: Part, step: Step) -> None:
-    """Write a part of a list, and log what it changed."""
-    done, elsewhere = store(db, part)
-    step.log(f"{done.created:,} new, {done.updated:,} changed, {done.unchanged:,} as before")
-    if elsewhere:
-        some = ", ".join(elsewhere[:5])
-        step.log(f"{len(elsewhere):,} stay with the account that had them first: {some}", level="warning")
-
-
-def finish(step: Step, id: int, listing: Listing, at: datetime) -> None:
-    """Note how far the list came; only a complete one can tell which names are gone."""
+def finish(db: Session, *, id: int, step: Step, listing: Listing, tally: Tally, at: datetime) -> None:
+    """Say how the read went; only a complete list can tell which names are gone."""
     notes = "; ".join(listing.notes)
-    if not listing.complete:
-        step.log(f"incomplete: {notes}", level="warning")
-        note(step, id, state="incomplete", tried_at=at, notes=notes)
-        return
-    for remark in listing.notes:
-        step.log(remark, level="warning")
-    step.call(lambda db: (gone := miss(db, source_id=id, at=at)) and step.log(f"{gone:,} are not listed any more"))
-    note(step, id, state="complete", tried_at=at, complete_at=at, notes=notes)
+    if listing.complete:
+        miss(db, source_id=id, at=at, tally=tally)
+        note(db, id=id, state="complete", tried_at=at, complete_at=at, notes=notes)
+    else:
+        note(db, id=id, state="incomplete", tried_at=at, notes=notes)
+    step.log(f"{step.name}: {tally}")
+    if notes:
+        step.log(f"{step.name}: {'' if listing.complete else 'incomplete, '}{notes}", level="warning")
+    if tally.elsewhere:
+        some = ", ".join(tally.elsewhere[:5])
+        text = f"{step.name}: {len(tally.elsewhere):,} stay with the account that had them first: {some}"
+        step.log(text, level="warning")
 
 
-def note(step: Step, id: int, **values: Any) -> None:
+def note(db: Session, *, id: int, **values: Any) -> None:
     """Write how a read went on the source's row."""
-    step.write(update(Source).where(col(Source.id) == id).values(**values))
+    db.bulk(update(Source).where(col(Source.id) == id).values(**values), why="how its read went")

@@ -21,7 +21,7 @@ KEPT = "Leave it empty to keep the one that is stored."
 def state(value: str, row: Any) -> Cell:
     """How the last read went."""
     if not row["is_enabled"]:
-        return Cell("not read any more", tone="unknown")
+        return Cell("disabled", tone="unknown")
     return Cell(value, tone=TONES[value], note=ago(row["tried_at"], now()) if row["tried_at"] else "")
 
 
@@ -103,13 +103,14 @@ def delete(id: int, db: DB) -> Go:
 def read(db: Session, data: Data, kind: Kind, source: Source | None = None) -> FormView:
     """The form with what was typed; its data holds the credentials, the stored ones where nothing was typed."""
     stored = dict(source.credentials) if source else {}
+    is_elsewhere = source is not None and str(data.get("base_url") or "").strip() != source.base_url
     typed = {field.name: str(data.get(field.name) or "").strip() for field in kind.fields}
     given = {name: value or stored.get(name, "") for name, value in typed.items()}
     form = shown(SOURCE.read(db, data, source), kind, typed=typed, source=source)
     for field in kind.fields:
         if not given[field.name]:
             form.reject(field.name, "This is needed.")
-        elif source and field.secret and not typed[field.name] and data.get("base_url", "").strip() != source.base_url:
+        elif is_elsewhere and field.secret and not typed[field.name]:
             form.reject(field.name, "Enter it again: with another base URL it would be sent to another server.")
     if form.is_valid:
         try:

@@ -5,7 +5,7 @@ complete list: several registrars leave out prices or flags now and then.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,6 @@ from sqlmodel import col, select, update
 
 from app.domains import Domain, shown_name
 from core import Session
-from core.db import Upserted
 
 from .listing import Registration
 from .models import Source
@@ -35,7 +34,22 @@ class Part:
     at: datetime
 
 
-def store(db: Session, part: Part) -> tuple[Upserted, list[str]]:
+@dataclass
+class Tally:
+    """What became of a whole list, part by part."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    elsewhere: list[str] = field(default_factory=list)
+    missing: int = 0
+
+    def __str__(self) -> str:
+        said = f"{self.new:,} new, {self.changed:,} changed, {self.unchanged:,} as before"
+        return f"{said}, {self.missing:,} missing" if self.missing else said
+
+
+def store(db: Session, part: Part, tally: Tally) -> None:
     """Insert new names and correct known ones; names that another account in use lists stay with it."""
     listed = {each.name: each for each in part.registrations}
     known = {row["name"]: row for row in db.execute(rows_of(listed)).mappings()}
@@ -53,7 +67,9 @@ def store(db: Session, part: Part) -> tuple[Upserted, list[str]]:
     done = db.upsert(Domain, rows, key="name")
     seen = update(Domain).where(col(Domain.name).in_([row["name"] for row in rows]))
     db.bulk(seen.values(last_seen_at=part.at), why="listed by its account")
-    return done, elsewhere
+    tally.new, tally.changed = tally.new + done.created, tally.changed + done.updated
+    tally.unchanged += done.unchanged
+    tally.elsewhere += elsewhere
 
 
 def first_seen(known: Any, part: Part) -> datetime:
@@ -61,11 +77,11 @@ def first_seen(known: Any, part: Part) -> datetime:
     return known["first_seen_at"] if known else part.at
 
 
-def miss(db: Session, *, source_id: int, at: datetime) -> int:
-    """Mark the names that a complete list of their account lacks; returns how many."""
+def miss(db: Session, *, source_id: int, at: datetime, tally: Tally) -> None:
+    """Mark the names that a complete list of their account lacks."""
     unseen = or_(col(Domain.last_seen_at).is_(None), col(Domain.last_seen_at) < at)
     gone = update(Domain).where(col(Domain.source_id) == source_id, col(Domain.missing_since).is_(None), unseen)
-    return db.bulk(gone.values(missing_since=at), why="not in the complete list of its account")
+    tally.missing = db.bulk(gone.values(missing_since=at), why="not in the complete list of its account")
 
 
 def rows_of(names: Iterable[str]) -> Any:

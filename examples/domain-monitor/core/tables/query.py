@@ -1,12 +1,13 @@
 """From a URL to SQL: search, filters, order and page, each from its declaration."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import Select, String, cast, false, func, or_, select
+from sqlalchemy import Select, String, cast, false, func, or_, select, tuple_
 
 from .declare import Column, Table
 from .state import UrlState
@@ -18,16 +19,23 @@ NONE = "none"
 class Narrowing:
     """What a URL narrows a table to: SQL conditions, and each of them in words with its way out."""
 
+    like: str  # SQLite's LIKE ignores the case of a to z by itself, three times as fast as ILIKE's lower()
     conditions: list[Any] = field(default_factory=list)
     chips: list[tuple[str, str]] = field(default_factory=list)
 
+    def contains(self, column: Column, text: str) -> Any:
+        """Whether a column's text has this one in it, whatever the case."""
+        whole = column.expression if column.type is str else cast(column.expression, String)
+        literal = re.sub(r"([%_/])", r"/\1", text)
+        return getattr(whole, self.like)(f"%{literal}%", escape="/")
 
-def narrow(table: Table, state: UrlState) -> Narrowing:
+
+def narrow(table: Table, state: UrlState, *, is_sqlite: bool) -> Narrowing:
     """Read search and filters from a URL; what cannot be read (a date that is none) is left out, and says so."""
-    found = Narrowing()
+    found = Narrowing(like="like" if is_sqlite else "ilike")
     searched = [column for column in table.columns if column.search]
     for text in state.get("q").split() if searched else ():
-        found.conditions.append(or_(*(_contains(column, text) for column in searched)))
+        found.conditions.append(or_(*(found.contains(column, text) for column in searched)))
     for column in table.columns:
         if column.filter and column.kind in ("choice", "flag"):
             _choice(column, state, found)
@@ -55,11 +63,15 @@ def sorting(table: Table, state: UrlState) -> str:
     return ",".join(names) or table.sort
 
 
-def rows(table: Table, conditions: Sequence[Any]) -> Select[Any]:
-    """SELECT the columns (and the key, for links) of the rows that fulfil the conditions."""
+def rows(table: Table, state: UrlState, conditions: Sequence[Any], *, size: int, page: int) -> Select[Any]:
+    """SELECT the columns (and the key, for links) of one page of the rows that fulfil the conditions."""
     columns = [c.expression.label(c.name) for c in table.columns]
     keys = [key for key in table.primary if key.key not in table.by_name]
-    return _joined(table, select(*columns, *keys)).where(*conditions)
+    by = order(table, state)
+    # Only keys are sorted and skipped over; the other columns are fetched for the rows of the page alone.
+    wanted = _joined(table, select(*table.primary)).where(*conditions).order_by(*by)
+    wanted = wanted.limit(size).offset((page - 1) * size)
+    return _joined(table, select(*columns, *keys)).where(tuple_(*table.primary).in_(wanted)).order_by(*by)
 
 
 def count(table: Table, conditions: Sequence[Any]) -> Select[Any]:
@@ -89,15 +101,10 @@ def _is_nullable(table: Table, column: Column) -> bool:
     )
 
 
-def _contains(column: Column, text: str) -> Any:
-    whole = column.expression if column.type is str else cast(column.expression, String)
-    return whole.icontains(text, autoescape=True)
-
-
 def _text(column: Column, state: UrlState, found: Narrowing) -> None:
     name = f"{column.name}.has"
     if text := state.get(name):
-        found.conditions.append(_contains(column, text))
+        found.conditions.append(found.contains(column, text))
         found.chips.append((f"{column.said} contains {text}", state.drop(name)))
 
 

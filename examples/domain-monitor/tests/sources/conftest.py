@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from stand_in import StandIn, standing_in
+
+from tests.sources.stand_in import StandIn, standing_in
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from stand_in import Given, StandIn, given_json
 
 from app.sources.__main__ import main
+from tests.sources.stand_in import Given, StandIn, given_json
 
 KEYS = ("--set", "key=gd-key-5f1c", "--set", "secret=gd-secret=77ab")
 ROW = {"domain": "a.com", "expires": "2027-03-02T09:15:00.000Z"}

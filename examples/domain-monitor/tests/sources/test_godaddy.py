@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from stand_in import Asked, Given, StandIn, given_json
 
 from app.sources.account import SourceError
+from tests.sources.stand_in import Asked, Given, StandIn, given_json
 
 ROW = {
     "domain": "Alpha-Shop.com",

@@ -1,10 +1,10 @@
 """What can be entered for an account, and what cannot."""
 
 import pytest
-from stand_in import CREDENTIALS, SECRETS
 
 from app.sources.account import SourceError
 from app.sources.kinds import KINDS, kind_of
+from tests.sources.stand_in import CREDENTIALS, SECRETS
 
 
 def test_every_kind_says_what_it_needs() -> None:

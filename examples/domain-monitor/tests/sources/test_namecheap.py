@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
-from stand_in import Asked, Given, StandIn, given_xml
 
 from app.sources.account import SourceError
+from tests.sources.stand_in import Asked, Given, StandIn, given_xml
 
 LIST, PRICES = "namecheap.domains.getList", "namecheap.users.getPricing"
 
