@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -67,7 +68,7 @@ def greet(run: Run) -> None:
 def shell(*command: str | Path, cwd: Path = ROOT, check: bool = True, **environment: str) -> str:
     """What a command prints, both streams; an AssertionError with it when the command fails."""
     words = [str(word) for word in command]
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL}
     done = subprocess.run(words, cwd=cwd, env={**os.environ, **environment}, text=True, check=False, **streams)
     assert done.returncode == 0 or not check, f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout}"
     return str(done.stdout)
@@ -167,9 +168,9 @@ def new(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def make(project: str) -> Path:
         folder = tmp_path_factory.mktemp("projects") / f"{project}-{uuid.uuid4().hex[:8]}"
-        example = [] if project == STARTER else ["--example", project]
-        command = [sys.executable, "-m", "pyops_cli", "new", folder, "--template", ROOT, "--ref", "HEAD", "--defaults"]
-        shell(*command, *example, PYTHONPATH=str(ROOT))
+        options = ["--template", str(ROOT), "--ref", "HEAD", "--defaults"]
+        options += [] if project == STARTER else ["--example", project]
+        shell(sys.executable, "-m", "pyops_cli", "new", folder, *options, PYTHONPATH=str(ROOT))
         write(folder, SLOW | PRIVATE)
         main = folder / "app/main.py"
         text = main.read_text().replace("from . import ", "from . import slow, ", 1)

@@ -286,7 +286,7 @@ def tables(database: Path) -> set[str]:
 
 
 def test_plain_copier_makes_the_same_project(world: World, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "copier", "copy", "--defaults", "--vcs-ref", "v0.1.0", world.template]
+    command = [sys.executable, "-m", "copier", "copy", "--defaults", "--vcs-ref", "v0.1.0", str(world.template)]
     run(*command, tmp_path / "my-tool", cwd=tmp_path)
     assert files(tmp_path / "my-tool") == world.born
 
