@@ -106,13 +106,9 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
         url = (here.base_url or here.url_on(host, port)).rstrip("/")
         with runtime.database.write(COMMAND_LINE) as db:
             if reload or auth.nobody_signed_in_yet(db):
-<<<<<<< HEAD
                 admin = _first_admin(db)
-                way = f"{url.rstrip('/')}{auth.make_link(db, admin)}" if admin else NO_ADMIN
+                way = f"{url}{auth.make_link(db, admin)}" if admin else NO_ADMIN
                 click.echo(f"\n  Sign in: {way}\n", err=True)
-=======
-                click.echo(f"\n  Sign in: {url}{auth.make_link(db, _first_admin(db))}\n", err=True)
->>>>>>> ship
     uvicorn.run(
         TARGET,
         host=host,
