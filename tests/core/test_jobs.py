@@ -122,9 +122,12 @@ def test_a_known_failure_is_told_in_its_own_words(store: Database, run: Run) -> 
 
 
 def test_failed_steps_are_counted_and_the_next_go_on(store: Database, run: Run) -> None:
-    for name in ("a", "b", "c"):
-        with run.step(name) as step:
-            step.write(insert(Item).values(name=name)) if name == "c" else step.call(lambda _: 1 / 0)
+    with capture_logs(), run.step("a") as step:
+        step.call(lambda _: 1 / 0)
+    with capture_logs(), run.step("b") as step:
+        step.call(lambda _: 1 / 0)
+    with run.step("c") as step:
+        step.write(insert(Item).values(name="c"))
     assert (run.failures, row(store, run).failures, names(store)) == (2, 2, ["c"])
 
 
