@@ -13,19 +13,24 @@ BIN := $(CURDIR)/.venv/bin
 DEMO := .demo/domain-monitor
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
-.PHONY: demo test check examples vendor pin clean
+.PHONY: demo test check bench examples vendor pin clean
 
 demo: .venv-demo/ready  ## A domain monitor with 10,000 sample domains on http://127.0.0.1:8000
 	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" .ci/demo $(DEMO) $(DOMAINS) $(PORT)
 
 test: .venv/ready check  ## Lint, types, and every test
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest tests template --ignore tests/example $(PYTEST)
+	cd examples/domain-monitor && $(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest tests/example -o pythonpath="examples/domain-monitor ." $(PYTEST)
 
 check: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	cd examples/domain-monitor && $(BIN)/mypy
+
+bench: .venv/ready  ## The portfolio's first page beside its floor, as ratios
+	$(BIN)/python benchmarks/portfolio.py
 
 examples: .venv/ready  ## Render the template again into the committed examples
 	$(BIN)/python .ci/examples

@@ -1,3 +1,3 @@
-"""What the tests of this repository share: core's own fixtures, with the starter app as the app."""
+"""What every test has: see template/core/testing.py."""
 
 pytest_plugins = ["core.testing"]

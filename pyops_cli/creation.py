@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from pyops_cli.checkout import Checkout, opened
 from pyops_cli.errors import CommandError, Interrupted
-from pyops_cli.git import FALLBACK_EMAIL, FALLBACK_NAME, begin_repository
+from pyops_cli.git import FALLBACK_EMAIL, FALLBACK_NAME, GitError, begin_repository
 from pyops_cli.rendering import recorded_commit, render
 from pyops_cli.source import Source
 
@@ -23,6 +24,7 @@ NAME_LENGTH = 50
 RELEASE = re.compile(r"v?\d+(\.\d+)+((a|b|rc|\.post|\.dev)\d+)*$")
 
 TAKEN_FROM_EXAMPLE = ("app", "tests", "migrations")
+PACKAGE = re.compile(r"[^A-Za-z0-9.-]")  # what ends a package's name in a requirement
 NO_DEPENDENCIES = "\ndependencies = []\n"
 
 
@@ -61,7 +63,8 @@ def create(order: Order) -> Created:
                     _take(example, checkout, into=stage)
         else:
             render(order.source, stage, data={}, defaults=order.defaults)
-        known = begin_repository(stage, message=f"Begin {order.folder.name}") if order.git else True
+        _check_name_is_free(stage)
+        known = _first_commit(stage) if order.git else True
         commit = recorded_commit(stage)
     return Created(commit=commit, draft=draft, signed_by_fallback=not known)
 
@@ -83,9 +86,14 @@ def notes(order: Order, created: Created) -> Iterator[str]:
         yield "no repository was made; copier update needs one."
 
 
+def is_name(text: str) -> bool:
+    """The text can be a project's name."""
+    return len(text) <= NAME_LENGTH and NAME.fullmatch(text) is not None
+
+
 def check_folder(folder: Path, *, named: str | None = None) -> None:
     """Raise when a project cannot be made there, or the folder's name is none for a project."""
-    if named is None and (len(folder.name) > NAME_LENGTH or not NAME.fullmatch(folder.name)):
+    if named is None and not is_name(folder.name):
         raise CommandError(
             f'"{folder.name}" is no name for a project: use at most {NAME_LENGTH} lower-case letters, digits'
             f" and single hyphens, beginning with a letter, like {_suggestion(folder.name)}."
@@ -150,11 +158,37 @@ def _take(example: Path, checkout: Checkout, *, into: Path) -> None:
             checkout.copy(example / name, into=into / name)
     pyproject = into / "pyproject.toml"
     text = pyproject.read_text(encoding="utf-8")
-    dependencies = tomllib.loads((example / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    dependencies = _pyproject(example)["project"].get("dependencies")
     if dependencies:
         lines = "".join(f'    "{dependency}",\n' for dependency in dependencies)
         text = text.replace(NO_DEPENDENCIES, f"\ndependencies = [\n{lines}]\n", 1)
     pyproject.write_text(text, encoding="utf-8")
+
+
+def _check_name_is_free(stage: Path) -> None:
+    """A project named like a package it needs would need itself, and could never be installed."""
+    pyproject = _pyproject(stage)
+    name = pyproject["project"]["name"]
+    groups = [pyproject["project"].get("dependencies", []), *pyproject.get("dependency-groups", {}).values()]
+    needed = {PACKAGE.split(entry, maxsplit=1)[0].lower() for group in groups for entry in group}
+    if name in needed:
+        raise CommandError(f'"{name}" is a package that the project itself needs: choose another name.')
+
+
+def _pyproject(folder: Path) -> dict[str, Any]:
+    try:
+        pyproject = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        pyproject["project"]["name"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise CommandError(f"The template is broken: no usable pyproject.toml in {folder.name}: {error}") from error
+    return pyproject
+
+
+def _first_commit(stage: Path) -> bool:
+    try:
+        return begin_repository(stage, message=f"Begin {stage.name}")
+    except GitError as error:
+        raise CommandError(f"git could not make the first commit: {error}; --no-git goes without.") from error
 
 
 def _suggestion(name: str) -> str:

@@ -31,6 +31,8 @@ def render(source: Source, folder: Path, *, data: dict[str, str], defaults: bool
                 defaults=defaults,
                 quiet=True,
             )
+    except KeyboardInterrupt:  # Copier's own kind is an Exception as well
+        raise
     except Exception as error:
         raise CommandError(explain(error, source)) from error
     if not (folder / ANSWERS_FILE).is_file():

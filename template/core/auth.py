@@ -90,7 +90,7 @@ class Identity:
 
 def add_user(db: Session, name: str, role: str) -> User:
     """Create a user; UserError when the name is taken or unfit, or the role unknown."""
-    _check_role(role)
+    known_role(role)
     if not 1 <= len(name) <= LONGEST_NAME or name != name.strip():
         raise UserError(f"{name!r} is no name for a user; it needs 1 to {LONGEST_NAME} characters, no space around")
     if find_user(db, name):
@@ -133,7 +133,7 @@ def use_link(db: Session, secret: str) -> User | None:
 
 def change_role(user: User, role: str) -> None:
     """Give a user another role; UserError when there is no such role."""
-    _check_role(role)
+    known_role(role)
     user.role = role
 
 
@@ -197,7 +197,7 @@ def touch(db: Session, secret: str, *, days: int) -> None:
 
 def make_token(db: Session, name: str, role: str, *, days: int | None = None) -> str:
     """Create an API token; the secret is shown this once."""
-    _check_role(role)
+    known_role(role)
     secret = new_token(TOKEN_PREFIX)
     expires_at = now() + timedelta(days=days) if days else None
     db.add(Token(name=name, role=role, fingerprint=fingerprint(secret), expires_at=expires_at))
@@ -219,9 +219,12 @@ def nobody_signed_in_yet(db: Session) -> bool:
     return not has_session and not has_password
 
 
-def _check_role(role: str) -> None:
-    if role not in ROLES:
-        raise UserError(f"{role!r} is no role; use one of {', '.join(ROLES)}")
+def known_role(name: str) -> Role:
+    """The role of that name; UserError when there is none."""
+    for role in ROLES:
+        if role == name:
+            return role
+    raise UserError(f"{name!r} is no role; use one of {', '.join(ROLES)}")
 
 
 @cache

@@ -1,6 +1,7 @@
 """A feature: one folder's pages, actions, jobs and routers, collected from its modules by their marks."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,17 +19,25 @@ class Feature:
     """
 
     def __init__(self, *modules: ModuleType) -> None:
-        if not modules:
-            raise DeclarationError("Feature() collects nothing; give it the folder's modules: Feature(pages, jobs).")
-        self.package = modules[0].__name__.rpartition(".")[0]
+        if not modules or not all(isinstance(module, ModuleType) and "." in module.__name__ for module in modules):
+            raise DeclarationError(
+                f"{marks.declared_here()}: Feature{modules!r} collects nothing; give it the modules of the "
+                "feature's folder: Feature(pages, jobs)."
+            )
+        first = modules[0]
+        self.package = first.__name__.rpartition(".")[0]
         self.name = self.package.rpartition(".")[2]
         self.folder = self.package.replace(".", "/")
+        file = getattr(first, "__file__", None)
+        self.root = Path(file).parents[first.__name__.count(".")] if file else None
         found = [(f, mark) for module in modules for f, mark in _marked(module)]
         self.pages = [(f, mark) for f, mark in found if isinstance(mark, PageMark)]
         self.actions = [(f, mark) for f, mark in found if isinstance(mark, ActionMark)]
         self.surface: list[tuple[Callable[..., Any], PageMark | ActionMark]] = [*self.pages, *self.actions]
         self.jobs = [(f, mark) for f, mark in found if isinstance(mark, JobMark)]
-        self.routers = [v for module in modules for v in vars(module).values() if isinstance(v, APIRouter)]
+        routers = {id(v): v for module in modules for v in vars(module).values() if isinstance(v, APIRouter)}
+        inner = {id(getattr(route, "original_router", None)) for router in routers.values() for route in router.routes}
+        self.routers = [router for key, router in routers.items() if key not in inner]
 
     def __repr__(self) -> str:
         return f"<Feature {self.name}>"
@@ -37,4 +46,4 @@ class Feature:
 def _marked(module: ModuleType) -> list[tuple[Callable[..., Any], Mark]]:
     """The marked functions that a module defines, in the order of the file."""
     own = [v for v in vars(module).values() if getattr(v, "__module__", "") == module.__name__]
-    return [(value, mark) for value in own if (mark := marks.of(value))]
+    return list({value: mark for value in own if (mark := marks.of(value))}.items())

@@ -2,30 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from sqlalchemy import inspect, select
 from sqlmodel import Session, SQLModel
 
 from .errors import DeclarationError
+from .marks import declared_here
+from .tables.view import Option
 
 Kind = Literal["text", "textarea", "number", "date", "datetime", "checkbox", "select", "password", "hidden"]
+LARGEST_NUMBER = 2**63
+_CHECKED = ("on", "true", "1")
 Choices = Sequence[tuple[str, str]] | Callable[[Session], Sequence[tuple[str, str]]]
-
-
-@dataclass(frozen=True)
-class Option:
-    """A value to choose."""
-
-    value: str
-    label: str
-    selected: bool
 
 
 @dataclass
@@ -97,40 +92,46 @@ class Field:
     ) -> None:
         model = getattr(attribute, "class_", None)
         if model is None or attribute.key not in model.model_fields:
-            raise DeclarationError(f"Field({attribute!r}) is no model attribute; write it like Field(Domain.name).")
+            raise DeclarationError(
+                f"{declared_here()}: Field({attribute!r}) is no model attribute; write it like Field(Domain.name)."
+            )
         self.name: str = attribute.key
         self.info: FieldInfo = model.model_fields[self.name]
         self.label = label or self.name.removesuffix("_id").replace("_", " ").capitalize()
         self.help = help or self.info.description or ""
         self.choices, self.secret, self.placeholder = choices, secret, placeholder
         self.type, self.is_optional = _unwrap(self.info.annotation)
-        self.is_unique = bool(inspect(model).local_table.c[self.name].unique)
+        column = inspect(model).columns[self.name]
+        self.is_unique = bool(column.unique or column.primary_key)
         self.kind: Kind = "password" if secret else "textarea" if multiline else _kind(self.type, choices is not None)
-        annotated: Any = Annotated[self.info.annotation, *self.info.metadata]
-        self._adapter: TypeAdapter[Any] = TypeAdapter(annotated)
+        whole: Any = self.info.annotation
+        if pattern := self.info._attributes_set.get("regex"):  # SQLModel takes it, and tells Pydantic nothing
+            whole = Annotated[self.type, StringConstraints(pattern=pattern)]
+        if self.info.metadata:
+            whole = Annotated[whole, *self.info.metadata]
+        self._adapter: TypeAdapter[Any] = TypeAdapter(whole)
 
     @property
     def is_required(self) -> bool:
         """Whether an empty input is an error."""
         return not self.is_optional and self.kind != "checkbox" and self.info.is_required()
 
-    def view(self, db: Session, value: Any) -> FieldView:
-        """The input with a value in it."""
+    def view(self, db: Session, value: Any, *, is_kept: bool = False) -> FieldView:
+        """The input with a value in it; `is_kept` when leaving it empty keeps what is stored."""
         text = "" if value is None or self.secret else _text(value)
-        shown = FieldView(
-            self.name, self.label, self.help, self.kind, self.is_required, text, placeholder=self.placeholder
-        )
-        shown.checked = value in (True, "on", "true", "1")
+        shown = FieldView(self.name, self.label, self.help, self.kind, self.is_required and not is_kept, text)
+        shown.placeholder = "Leave empty to keep it" if is_kept else self.placeholder
+        shown.checked = value is True or value in _CHECKED
         if self.kind == "select":
             options = [] if self.is_required else [Option("", "—", text == "")]
             shown.options = [*options, *(Option(v, label, v == text) for v, label in self._pairs(db))]
         return shown
 
-    def parse(self, typed: str | None, db: Session) -> Any:
+    def parse(self, typed: object, db: Session) -> Any:
         """What was typed, in the field's type; ValueError with a sentence when it does not fit."""
         if self.kind == "checkbox":
-            return typed is not None
-        text = (typed or "").strip()
+            return typed in _CHECKED
+        text = _typed(typed)
         if not text:
             if self.is_required:
                 raise ValueError("This is needed.")
@@ -138,16 +139,20 @@ class Field:
         if self.kind == "select" and text not in {value for value, _ in self._pairs(db)}:
             raise ValueError(f"{text!r} is not one of the choices.")
         try:
-            return self._adapter.validate_python(text)
+            value: Any = self._adapter.validate_python(text)
         except ValidationError as error:
             raise ValueError(_sentence(error)) from error
+        if isinstance(value, int | float | Decimal) and not -LARGEST_NUMBER < value < LARGEST_NUMBER:
+            raise ValueError("Should be a number that can be stored.")
+        return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
     def _pairs(self, db: Session) -> Sequence[tuple[str, str]]:
         if self.choices is None and isinstance(self.type, type) and issubclass(self.type, Enum):
             return [(str(e.value), str(e.value).replace("_", " ")) for e in self.type]
         if self.choices is None and get_origin(self.type) is Literal:
             return [(str(v), str(v)) for v in get_args(self.type)]
-        return self.choices(db) if callable(self.choices) else self.choices or ()
+        pairs = self.choices(db) if callable(self.choices) else self.choices or ()
+        return [(str(value), label) for value, label in pairs]
 
 
 class Form:
@@ -160,7 +165,8 @@ class Form:
         check: Callable[[dict[str, Any]], Sequence[tuple[str, str]]] | None = None,
     ) -> None:
         if not fields:
-            raise DeclarationError(f"Form({model.__name__}) has no fields; add a Field({model.__name__}.…).")
+            name = model.__name__
+            raise DeclarationError(f"{declared_here()}: Form({name}) has no fields; add a Field({name}.…).")
         self.model, self.fields, self.check = model, fields, check
 
     def show(self, db: Session, row: SQLModel | None = None, **values: Any) -> FormView:
@@ -168,7 +174,8 @@ class Form:
         start = {f.name: f.info.get_default(call_default_factory=True) for f in self.fields if not f.info.is_required()}
         if row is not None:
             start = {f.name: getattr(row, f.name) for f in self.fields}
-        return FormView([f.view(db, {**start, **values}.get(f.name)) for f in self.fields])
+        given = {**start, **values}
+        return FormView([f.view(db, given.get(f.name), is_kept=f.secret and row is not None) for f in self.fields])
 
     def read(self, db: Session, typed: Mapping[str, Any], row: SQLModel | None = None) -> FormView:
         """Validate what was typed; `row` is the one being edited. Use `.data` when `.is_valid`."""
@@ -176,12 +183,13 @@ class Form:
         errors: list[tuple[str, str]] = []
         for one in self.fields:
             text = typed.get(one.name)
-            shown.fields.append(one.view(db, text))
-            if one.secret and not text and row is not None:
+            is_kept = one.secret and row is not None
+            shown.fields.append(one.view(db, text if isinstance(text, str) else None, is_kept=is_kept))
+            if is_kept and not _typed(text):
                 continue
             try:
                 value = one.parse(text, db)
-                if one.is_unique and self._is_taken(db, one, value, row):
+                if one.is_unique and value is not None and self._is_taken(db, one, value, row):
                     raise ValueError(f"{value} is taken.")
                 shown.data[one.name] = value
             except ValueError as error:
@@ -206,6 +214,11 @@ class Form:
         key = inspect(self.model).primary_key[0].name
         found = db.execute(select(getattr(self.model, key)).where(attribute == value)).scalar()
         return found is not None and (row is None or found != getattr(row, key))
+
+
+def _typed(value: object) -> str:
+    """The text of an input, with plain line ends and without what a database refuses; "" for a file."""
+    return value.replace("\r\n", "\n").replace("\0", "").strip() if isinstance(value, str) else ""
 
 
 def _unwrap(annotation: Any) -> tuple[Any, bool]:

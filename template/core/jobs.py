@@ -138,8 +138,8 @@ def job(
 class Step:
     """One part of a run: what it writes, committed together with its progress and log at its end."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, commit: Callable[["Step"], None]) -> None:
+        self.name, self._commit = name, commit
         self.writes: list[Callable[[Session], object]] = []
         self.lines: list[tuple[str, str]] = []
 
@@ -171,6 +171,10 @@ class Step:
         """Write a line to the run's log."""
         self.lines.append((level, text))
 
+    def commit(self) -> None:
+        """Write what has come so far and go on: for a step with more rows than one short transaction takes."""
+        self._commit(self)
+
 
 class Run:
     """What a job is given beside its database: steps, progress, a log. Nothing it does holds a transaction open."""
@@ -188,7 +192,7 @@ class Run:
         self._tell(done=0, total=size, force=True)
         done = 0
         for item in items:
-            self._tell(done=done, total=size, doing=str(item) if isinstance(item, str | int) else "")
+            self._tell(done=done, total=size, doing=str(item) if isinstance(item, str | int) else "", force=done == 0)
             yield item
             done += 1
         self._tell(done=done, total=size, doing="", force=True)
@@ -196,30 +200,32 @@ class Run:
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """One part that may fail alone: its error is logged with the run, which goes on and ends as failed."""
-        step = Step(name)
-        said: list[tuple[str, str]] | None = None
+        step = Step(name, self._commit)
         try:
             yield step
-            said = list(step.lines)  # what a write says while it is made holds only when it is committed
             self._commit(step)
         except Exception as error:  # the boundary of a job's step: one silent registry must not stop the others
             self.failures += 1
             text = str(error) if isinstance(error, CoreError) else f"{type(error).__name__}: {error}"
             logger.warning("step failed", step=name, error=text, exc_info=not isinstance(error, CoreError))
-            self._write_lines(
-                [*(step.lines if said is None else said), ("error", f"{name}: {text}")], failures=self.failures
-            )
+            self._write_lines([*step.lines, ("error", f"{name}: {text}")], failures=self.failures)
 
     def log(self, text: str, *, level: str = "info") -> None:
         """Write a line to the run's log now."""
         self._write_lines([(level, text)])
 
     def _commit(self, step: Step) -> None:
-        with self._database.write(self._actor) as db:
-            for write in step.writes:
-                write(db)
-            self._insert_lines(db, step.lines)
-            db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(doing=step.name), why="run")
+        writes, said, step.writes = step.writes, list(step.lines), []  # what fails is not tried again
+        try:
+            with self._database.write(self._actor) as db:
+                for write in writes:
+                    write(db)
+                self._insert_lines(db, step.lines)
+                db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(doing=step.name), why="run")
+        except BaseException:
+            step.lines = said  # what a write says while it is made holds only when it is committed
+            raise
+        step.lines = []
 
     def _write_lines(self, lines: list[tuple[str, str]], **values: Any) -> None:
         with self._database.write(self._actor) as db:

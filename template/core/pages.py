@@ -3,7 +3,8 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -11,6 +12,8 @@ from urllib.parse import quote, unquote, urlencode
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
+from jinja2 import TemplateNotFound
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import FormData
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
@@ -18,14 +21,18 @@ from starlette.responses import RedirectResponse, Response
 from . import marks, security
 from .auth import Identity
 from .db import Database, Session
-from .errors import DeclarationError, Refused
+from .errors import CoreError, DeclarationError, Refused
 from .marks import ActionMark, PageMark, Role
 from .settings import Settings
 from .tables import TableView, UrlState
 from .ui import Templates, target_block
 
 TOAST = "toast"
+LONGEST_TOAST = 300
+LARGEST_UPLOAD = 20_000_000
 _VARY = "HX-Request, HX-Target, HX-Request-Type, Cookie"
+_PATH = re.compile(r"/|(/([\w.~-]|{\w+(:\w+)?})+)+/?")
+_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -57,13 +64,8 @@ class View:
     def __init__(
         self, template: str, *, status: int = 200, title: str = "", subtitle: str | None = None, **data: Any
     ) -> None:
-        self.template, self.status, self.title, self.subtitle, self.data = (
-            template,
-            status,
-            title,
-            subtitle,
-            data,
-        )
+        self.template, self.status, self.data = template, status, data
+        self.title, self.subtitle = title, subtitle
         for name, value in data.items():
             if isinstance(value, TableView):
                 value.id = name
@@ -77,16 +79,19 @@ class Go:
 
     @property
     def url(self) -> str:
-        """The target's URL; parameters that are not in its path become the query."""
+        """The target's URL; parameters that are not in its path become the query, None is left out."""
         mark = marks.of(self.to)
         path = mark.path if isinstance(mark, PageMark) else self.to
-        if not isinstance(path, str):
-            raise DeclarationError(f"Go({self.to!r}): give it a function marked with @page, or a path.")
-        rest = dict(self.parameters)
-        for name in list(rest):
-            if f"{{{name}}}" in path:
-                path = path.replace(f"{{{name}}}", quote(str(rest.pop(name)), safe=""))
-        return f"{path}?{urlencode(rest)}" if rest else path
+        if not isinstance(path, str) or security.local(path) != path:
+            raise DeclarationError(f"Go({self.to!r}): give it a function marked with @page, or a path of this tool.")
+        rest = {name: value for name, value in self.parameters.items() if value is not None}
+        if isinstance(mark, PageMark):
+            names = _PARAMETER.findall(path)
+            if missing := [name for name in names if name not in rest]:
+                raise DeclarationError(f"Go({mark.path}): give it {missing[0]}=… too.")
+            path = _PARAMETER.sub(lambda found: quote(str(rest[found[1]]), safe=""), path)
+            rest = {name: value for name, value in rest.items() if name not in names}
+        return f"{path}{'&' if '?' in path else '?'}{urlencode(rest)}" if rest else path
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ async def _session(request: Request) -> Session:
     database = serving(request).database
     is_reading = request.method in security.SAFE_METHODS
     session = database.reading() if is_reading else database.writing(security.actor_of(request))
-    request.state.session = session
+    request.state.session = session  # settled before the answer goes out: by _run, else by the gate
     return session
 
 
@@ -123,11 +128,12 @@ async def _identity(request: Request) -> Identity:
 
 
 async def _state(request: Request) -> UrlState:
-    return UrlState(request.url.path, request.url.query)
+    return UrlState(quote(request.scope["path"]), request.url.query)
 
 
-async def _form(request: Request) -> FormData:
-    return await request.form(max_files=5, max_part_size=20_000_000)
+async def _form(request: Request) -> AsyncIterator[FormData]:
+    async with request.form(max_files=5, max_part_size=LARGEST_UPLOAD) as form:  # closes uploaded files
+        yield form
 
 
 async def _settings(request: Request) -> Settings:
@@ -154,12 +160,10 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
 
     async def answer(**values: Any) -> Response:
         request: Request = values[own] if own else values.pop("core_request")
-        _check_access(request, mark)
-        here = serving(request)
         if inspect.iscoroutinefunction(function):
             result = await function(**values)
             return await to_thread.run_sync(partial(_finish, request, function, result, owner))
-        limiter = None if isinstance(mark, PageMark) else here.writers
+        limiter = None if isinstance(mark, PageMark) else serving(request).writers
         return await to_thread.run_sync(partial(_run, request, function, values, owner), limiter=limiter)
 
     named: Any = answer
@@ -171,26 +175,21 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
 
 
 def _run(request: Request, function: Callable[..., Any], values: dict[str, Any], owner: str) -> Response:
-    """Run a handler; commit before anything is answered, roll back when it fails or refuses."""
-    session: Session | None = getattr(request.state, "session", None)
+    """Run a handler and make its answer; then commit, or undo when it failed or refused."""
+    status = 500
     try:
-        if session is not None:
+        if session := request.scope["state"].get("session"):
             session.actor = security.actor_of(request, marks.summary(function))
-        result = function(**values)
-        if session is not None and request.method not in security.SAFE_METHODS and _succeeded(result):
-            session.commit()
-        return _finish(request, function, result, owner)
+        response = _finish(request, function, function(**values), owner)
+        status = response.status_code
+        return response
+    except OperationalError as error:
+        if "readonly" not in str(error):
+            raise
+        what = f"{function.__name__} is a page and cannot write; do it in a function marked with @action."
+        raise CoreError(f"{marks.where(function)}: {what}") from error
     finally:
-        if session is not None:
-            session.close()
-
-
-def _succeeded(result: object) -> bool:
-    return not (isinstance(result, View | Response) and _status(result) >= 400)
-
-
-def _status(result: View | Response) -> int:
-    return result.status if isinstance(result, View) else result.status_code
+        security.settle(request.scope, status)
 
 
 def _finish(request: Request, function: Callable[..., Any], result: object, owner: str) -> Response:
@@ -199,7 +198,8 @@ def _finish(request: Request, function: Callable[..., Any], result: object, owne
     if isinstance(result, Go):
         response = RedirectResponse(result.url, 303)
         if result.toast:
-            response.set_cookie(TOAST, quote(result.toast), max_age=30, httponly=True, samesite="lax")
+            text = quote(result.toast[:LONGEST_TOAST])
+            response.set_cookie(TOAST, text, max_age=30, httponly=True, samesite="lax")
         return response
     if isinstance(result, Response):
         return result
@@ -216,22 +216,38 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
     context = {**here.context(request), **view.data, TOAST: toast, "page": _heading(view, function)}
     headers = {"Vary": _VARY, "Cache-Control": "private, no-cache"}
     block = target_block(request)
-    html = here.templates.render_block(name, block, context) if block else None
-    if html is None:
-        html = here.templates.render(name, context)
-        if block:  # htmx asked for a part that this page does not have: show the page itself
-            headers |= {"HX-Retarget": "body", "HX-Reswap": "innerHTML", "HX-Push-Url": str(request.url.path)}
-    elif toast:
-        headers["HX-Trigger"] = json.dumps({TOAST: toast})
+    try:
+        html = here.templates.render_block(name, block, context) if block else None
+        if html is None:
+            html = here.templates.render(name, context)
+            if block:  # htmx asked for a part that this page does not have: show the page itself
+                address = quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
+                headers |= {"HX-Retarget": "body", "HX-Reswap": "innerHTML", "HX-Push-Url": address}
+        elif toast:
+            headers["HX-Trigger"] = json.dumps({TOAST: toast})
+    except TemplateNotFound as error:
+        place = marks.where(function) if function else "core"
+        raise DeclarationError(
+            f"{place}: there is no template {error.name}; View({view.template!r}) needs it."
+        ) from error
     body = html.encode()
-    if request.method == "GET" and view.status == 200:
-        headers["ETag"] = f'W/"{hashlib.blake2b(body, digest_size=10).hexdigest()}"'
+    if request.method == "GET" and view.status == 200 and not toast:
+        headers["ETag"] = _tag(request, block, body)
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
     response = Response(body, view.status, headers, "text/html")
     if toast:
         response.delete_cookie(TOAST)
     return response
+
+
+def _tag(request: Request, block: str, body: bytes) -> str:
+    """The ETag of what one user is shown of a page or block; two users' equal parts are not mixed up."""
+    identity: Identity | None = request.scope["state"].get("identity")
+    whose = f"{block} {identity}".encode()
+    return (
+        f'W/"{hashlib.blake2b(body, key=hashlib.blake2b(whose, digest_size=16).digest(), digest_size=10).hexdigest()}"'
+    )
 
 
 def _heading(view: View, function: Callable[..., Any] | None) -> Mapping[str, str]:
@@ -243,14 +259,17 @@ def _heading(view: View, function: Callable[..., Any] | None) -> Mapping[str, st
     return {"title": title, "subtitle": subtitle}
 
 
-def _check_access(request: Request, mark: PageMark | ActionMark) -> None:
-    if mark.public:
-        return
-    identity: Identity | None = request.scope["state"].get("identity")
-    if identity is None:
-        raise Refused(401, "Sign in first.")
-    if not identity.can(mark.role):
-        raise Refused(403, f"This needs the role {mark.role}; {identity.name} is {identity.role}. Ask an admin.")
+def access(mark: PageMark | ActionMark) -> Callable[[Request], Awaitable[None]]:
+    """A dependency that refuses whom a page or action is not for, before anything else is looked at."""
+
+    async def check(request: Request) -> None:
+        if mark.public:
+            return
+        identity = await _identity(request)
+        if not identity.can(mark.role):
+            raise Refused(403, f"This needs the role {mark.role}; {identity.name} is {identity.role}. Ask an admin.")
+
+    return check
 
 
 def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
@@ -267,25 +286,14 @@ def _is_session(annotation: object) -> bool:
 
 def _check(path: str, role: str, function: Callable[..., Any]) -> None:
     marks.check_role(role, function)
-    if not path.startswith("/"):
-        raise DeclarationError(f"{marks.where(function)}: the path {path!r} must begin with a slash: {'/' + path!r}.")
+    if not _PATH.fullmatch(path):
+        raise DeclarationError(
+            f"{marks.where(function)}: the path {path!r} must begin with one slash, without spaces or a query: "
+            f"'/{path.strip('/').partition('?')[0].replace(' ', '-')}'."
+        )
 
 
 async def signed_in(connection: HTTPConnection) -> None:
     """Refuse whoever is not signed in: the second lock behind the gate, for plain routers."""
     if connection.scope["state"].get("identity") is None:
         raise Refused(401, "Sign in first.")
-
-
-async def finish_session(request: Request, response: Response) -> None:
-    """Commit what a plain router's endpoint wrote, or undo it when it answers with an error; close its session."""
-    session: Session | None = getattr(request.state, "session", None)
-    if session is None:
-        return
-
-    def finish() -> None:
-        with session:
-            if request.method not in security.SAFE_METHODS and response.status_code < 400:
-                session.commit()
-
-    await to_thread.run_sync(finish, limiter=serving(request).writers)

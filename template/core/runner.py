@@ -29,6 +29,7 @@ from .time import now
 WATCH_S = 0.3
 BEAT_S = 5.0
 TERMINATE_S = 5.0
+NICENESS = 10  # of a run's process: requests go first
 logger = log.get("core.runner")
 
 
@@ -169,6 +170,7 @@ def _write(database: Database, run: JobRun, **values: Any) -> None:
 
 def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: str, started_by: str) -> None:
     """A run's own process: call the job, then write how it ended."""
+    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle; it ends us in order
     threading.Thread(target=_follow_parent, daemon=True).start()
     log.configure(settings)
@@ -178,7 +180,7 @@ def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: s
     state, error = "succeeded", ""
     with log.context(run=str(run_id), job=name), contextlib.ExitStack() as stack:
         try:
-            arguments = _arguments(function, stack.enter_context(database.reading_each()), run, settings)
+            arguments = arguments_of(function, stack.enter_context(database.reading_each()), run, settings)
             result = function(**arguments)
             if inspect.isawaitable(result):
                 asyncio.run(_await(result))
@@ -190,6 +192,7 @@ def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: s
     ended = update(JobRun).where(col(JobRun.id) == run_id, col(JobRun.state) == "running")
     with database.write(Actor(name, "job")) as db:
         db.bulk(ended.values(state=state, error=error, ended_at=now(), doing=""), why="run")
+    database.analyze()
     database.close()
 
 
@@ -205,7 +208,7 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def _arguments(function: Callable[..., Any], db: Session, run: Run, settings: Settings) -> dict[str, Any]:
+def arguments_of(function: Callable[..., Any], db: Session, run: Run, settings: Settings) -> dict[str, Any]:
     """A job's arguments, given by type."""
     available = (db, run, settings)
     return {name: next(v for v in available if isinstance(v, kind)) for name, kind in parameters(function).items()}

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 TREE = {
     "copier.yml": (ROOT / "copier.yml").read_text(),
     "template/{{_copier_conf.answers_file}}.jinja": "{{ _copier_answers | to_nice_yaml -}}\n",
-    "template/pyproject.toml.jinja": '[project]\nname = "{{ project_name }}"\ndependencies = []\n',
+    "template/pyproject.toml.jinja": '[project]\nname = "{{ project_name }}"\ndependencies = []\n'
+    '[dependency-groups]\ncore = ["jinja2>=3"]\n',
     "template/README.md.jinja": "# {{ title }}\n",
     "template/app/main.py": "app = 'starter'\n",
     "template/core/__init__.py": "",

@@ -93,6 +93,7 @@ def test_without_git_there_is_no_repository(new: Pyops, workplace: Path) -> None
     [
         pytest.param(["My_Tool"], ["My_Tool", "like my-tool"], id="bad-name"),
         pytest.param(["2nd"], ["2nd", "beginning with a letter"], id="name-begins-with-digit"),
+        pytest.param(["jinja2"], ["jinja2", "package that the project itself needs"], id="name-of-a-package"),
         pytest.param(["a" * 51], ["at most 50"], id="name-too-long"),
         pytest.param(["gone/my-tool"], ["no folder", "make it first"], id="no-parent-folder"),
         pytest.param(["x", "--data", "colour=red"], ["colour", "asks project_name, title"], id="unknown-question"),
@@ -148,6 +149,7 @@ def test_no_git_on_path_says_what_to_install(new: Pyops, monkeypatch: pytest.Mon
         pytest.param("template/a.txt.jinja", "{% if %}", "a.txt.jinja:1", id="jinja-syntax"),
         pytest.param("template/a.txt.jinja", "{{ 1 | nosuch }}", "nosuch", id="jinja-filter"),
         pytest.param("template/a.txt.jinja", "{{ a.b.c }}", "undefined", id="jinja-undefined"),
+        pytest.param("template/pyproject.toml.jinja", "[", "no usable pyproject.toml", id="toml"),
         pytest.param("copier.yml", "a: [", "copier.yml", id="yaml"),
         pytest.param("copier.yml", "_tasks: [ls]", "run code of its own", id="tasks"),
         pytest.param("copier.yml", "_subdirectory: nosuch", "nosuch", id="no-subdirectory"),

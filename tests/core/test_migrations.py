@@ -12,11 +12,10 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Column, String, text
 
-from core import migrations
 from core.crypto import Keyring
 from core.db import Database
 from core.errors import CoreError, UserError
-from core.migrations import CORE, History, app_history, differences, new_revision, pending, upgrade
+from core.migrations import CORE, History, alembic, app_history, differences, new_revision, pending, upgrade
 from core.settings import PROJECT
 from core.testing import TESTER
 from tests.core.samples import Item, join, start
@@ -194,7 +193,7 @@ def test_only_the_newest_snapshots_are_kept(
     add(own, "0002")
     migrate()
     kept = sorted(path.name for path in (tmp_path / "snapshots").iterdir())
-    assert kept[:4] == [path.name for path in old[3:]] and len(kept) == migrations.SNAPSHOTS_KEPT
+    assert kept[:4] == [path.name for path in old[3:]] and len(kept) == alembic.SNAPSHOTS_KEPT
 
 
 @pytest.mark.parametrize("table", ["core_version", "alembic_version"])
@@ -292,9 +291,9 @@ def test_a_new_revision_takes_the_next_number_even_after_a_gap(
 
 
 def test_a_column_type_of_our_own_is_written_as_what_it_is_stored_as() -> None:
-    assert migrations._render("type", Item.__table__.c.credentials.type, None) == "sa.Text()"  # type: ignore[attr-defined]
-    assert migrations._render("type", Item.__table__.c.name.type, None) is False  # type: ignore[attr-defined]
-    assert migrations._render("table", Item.__table__, None) is False  # type: ignore[attr-defined]
+    assert alembic._render("type", Item.__table__.c.credentials.type, None) == "sa.Text()"  # type: ignore[attr-defined]
+    assert alembic._render("type", Item.__table__.c.name.type, None) is False  # type: ignore[attr-defined]
+    assert alembic._render("table", Item.__table__, None) is False  # type: ignore[attr-defined]
 
 
 AGREE = """

@@ -26,13 +26,13 @@ IMPORTERS = {
     "alembic": "migrations",
     "apscheduler": "scheduler",
     "bs4": "testing",
+    "click": "cli",
     "cryptography": "crypto",
     "httpx2": "http",
     "pwdlib": "auth",
     "pydantic_settings": "settings",
     "pytest": "testing",
     "structlog": "log",
-    "typer": "cli",
     "uvicorn": "cli",
 }
 

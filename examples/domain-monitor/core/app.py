@@ -4,12 +4,15 @@ import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
+from itertools import chain
 from typing import Any
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -32,11 +35,12 @@ from .pages import CurrentUser, Serving, View
 from .runner import Runner
 from .scheduler import Scheduler
 from .scheduler.due import due_of
-from .security import Gate
+from .security import Gate, is_bearing, settle, sign_in_first
 from .settings import PROJECT, Settings
 from .ui import CORE, STATIC_URL, Assets, Templates, is_htmx, wants_html
 
 WRITERS = 20
+LARGEST_BODY = 25_000_000
 _TITLES = {
     401: "Sign in first",
     403: "Not allowed",
@@ -69,11 +73,14 @@ class App:
         self.builtins = builtin.features()
         self.histories = [migrations.CORE, migrations.app_history()]
         self.assets = Assets(PROJECT / "app" / "static", CORE / "static")
-        self.api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=self._lifespan)
+        self.api = FastAPI(
+            docs_url=None, redoc_url=None, openapi_url=None, lifespan=self._lifespan, max_body_size=LARGEST_BODY
+        )
         self._public: list[re.Pattern[str]] = []
         self._mount_framework()
         for feature in [*self.features, *self.builtins]:
             self._mount(feature)
+        self._check_icons()
         self.jobs = self._collect_jobs()
         for kind in (Refused, HTTPException, RequestValidationError, Exception):
             self.api.add_exception_handler(kind, _as_handler(self.refuse))
@@ -95,6 +102,7 @@ class App:
         behind = ready(runtime.database, runtime.histories)
         if behind.problems:
             raise UserError(f"{'; '.join(behind.problems)}. Run: python -m core migrate")
+        runtime.database.analyze()
         runtime.scheduler.start()
         self.runtime = runtime
         return runtime
@@ -123,7 +131,7 @@ class App:
     @cached_property
     def templates(self) -> Templates:
         """The templates, compiled once."""
-        return Templates(self.assets)
+        return Templates(self.assets, roots=[feature.root for feature in self.features if feature.root])
 
     @asynccontextmanager
     async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:
@@ -148,7 +156,8 @@ class App:
     async def look(self, runtime: Runtime, path: str, identity: Identity) -> tuple[int, str]:
         """What a page answers to somebody, as status and text, without a server."""
         self._serve(runtime)
-        path, _, query = path.partition("?")
+        raw, _, query = path.partition("?")
+        path = unquote(raw)
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -158,12 +167,15 @@ class App:
             sent.append(message)
 
         scope: Scope = {
-            "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+            "type": "http", "method": "GET", "path": path, "raw_path": raw.encode(), "query_string": query.encode(),
             "headers": [(b"accept", b"text/html"), (b"host", b"localhost")], "scheme": "http", "http_version": "1.1",
             "server": ("localhost", 80), "client": None, "root_path": "",
             "state": {"identity": identity, "request_id": "command-line"},
         }  # fmt: skip
-        await self.api(scope, receive, send)
+        try:
+            await self.api(scope, receive, send)
+        finally:
+            settle(scope, 500)
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent).decode()
 
     def _running(self) -> tuple[Settings, Database]:
@@ -195,15 +207,13 @@ class App:
             return JSONResponse(get_openapi(title=api.title, version="1", routes=api.routes))
 
         self._public += [compile_path(path)[0] for path in ("/-/health", "/-/ready")]
-        if not any(mark.path == "/" for feature in self.features for _, mark in feature.pages):
-            self._mount_home()
+        if any(mark.path == "/" for feature in self.features for _, mark in feature.pages):
+            return
 
-    def _mount_home(self) -> None:
-        first = next((m.path for feature in self.features for _, m in feature.pages if m.nav), "/-/jobs")
-
-        @self.api.get("/", include_in_schema=False)
-        async def home() -> RedirectResponse:
-            return RedirectResponse(first, 303)
+        @api.get("/", include_in_schema=False)
+        async def home(user: CurrentUser) -> RedirectResponse:
+            mine = (m.path for feature in self.features for _, m in feature.pages if m.nav and user.can(m.role))
+            return RedirectResponse(next(mine, "/-/jobs"), 303)
 
     def _mount(self, feature: Feature) -> None:
         for function, mark in feature.surface:
@@ -215,19 +225,29 @@ class App:
                 mark.path,
                 pages.endpoint(function, mark, owner=feature.folder),
                 methods=[method],
+                dependencies=[Depends(pages.access(mark))],
                 include_in_schema=False,
                 response_model=None,
                 name=f"{feature.name}.{function.__name__}",
             )
         for router in feature.routers:
-            _commit_before_answer(router)
             self.api.include_router(router, dependencies=[Depends(pages.signed_in)])
 
     def _refuse_twice(self, function: Callable[..., Any], path: str, method: str) -> None:
         for route in self.api.routes:
-            if isinstance(route, APIRoute) and route.path == path and method in (route.methods or ()):
+            if isinstance(route, APIRoute) and _shape(route.path) == _shape(path) and method in (route.methods or ()):
                 raise DeclarationError(
                     f"{marks.where(function)}: {method} {path} is taken by {route.name}; choose another path."
+                )
+
+    def _check_icons(self) -> None:
+        sprite = self.assets.find("icons.svg")
+        known = set(re.findall(r'<symbol id="([^"]+)"', sprite.body.decode() if sprite else ""))
+        for function, mark in (page for feature in self.features for page in feature.pages):
+            if mark.icon not in known:
+                near = ", ".join(get_close_matches(mark.icon, known)) or "globe, server, clock"
+                raise DeclarationError(
+                    f"{marks.where(function)}: there is no icon {mark.icon!r} in icons.svg; perhaps {near}."
                 )
 
     def _collect_jobs(self) -> dict[str, tuple[Callable[..., Any], JobMark]]:
@@ -238,7 +258,10 @@ class App:
                     due_of(mark, ZoneInfo("UTC"))
                 except ValueError as error:
                     raise DeclarationError(f"{marks.where(function)}: {error}") from error
-                found[f"{feature.name}.{function.__name__}"] = (function, mark)
+                name = f"{feature.name}.{function.__name__}"
+                if name in found:
+                    raise DeclarationError(f"{marks.where(function)}: there is a job {name} already; rename this one.")
+                found[name] = (function, mark)
         return found
 
     def context(self, request: Request) -> dict[str, Any]:
@@ -248,30 +271,33 @@ class App:
         return {
             "tool": {"name": here.tool_name, "environment": here.environment},
             "user": identity,
-            "nav": [self._menu(part, request) for part in (self.features, self.builtins)] if identity else [],
+            "nav": self._menu(identity, request.url.path) if identity else [],
             "theme": theme if theme in ("light", "dark") else "auto",
             "request_id": request.scope["state"]["request_id"],
-            "path": request.url.path,
+            "path": quote(request.scope["path"]),
         }
 
-    def _menu(self, features: list[Feature], request: Request) -> list[dict[str, Any]]:
-        identity, path = request.scope["state"]["identity"], request.url.path
-        shown = [m for feature in features for _, m in feature.pages if m.nav and identity.can(m.role)]
-        inside = max(
-            (m.path for m in shown if path == m.path or path.startswith(m.path.rstrip("/") + "/")),
-            key=len,
-            default="",
-        )
+    def _menu(self, identity: Identity, path: str) -> list[list[dict[str, Any]]]:
+        """The features' pages and the built-in ones; active is the one whose path is nearest."""
+        parts = [
+            [m for feature in part for _, m in feature.pages if m.nav and identity.can(m.role)]
+            for part in (self.features, self.builtins)
+        ]
+        inside = max((m.path for m in chain(*parts) if f"{path}/".startswith(f"{m.path}/")), key=len, default="")
         return [
-            {"label": m.nav, "href": m.path, "icon": m.icon, "active": m.path == inside, "badge": ""} for m in shown
+            [{"label": m.nav, "href": m.path, "icon": m.icon, "active": m.path == inside, "badge": ""} for m in part]
+            for part in parts
         ]
 
     def refuse(self, request: Request, error: Exception) -> Response:
         """The answer to a request that failed: a page for people, a fragment for htmx, a problem for programs."""
         status, text, headers = _explain(error)
+        for_program = not wants_html(request) or (status == 401 and is_bearing(request))
+        if status == 401 and not for_program:
+            return sign_in_first(request)
         title = _TITLES.get(status, "Something failed" if status >= 500 else "That does not work")
         request_id = request.scope["state"]["request_id"]
-        if not wants_html(request) or self.runtime is None:
+        if for_program or self.runtime is None:
             problem = {"title": title, "status": status, "detail": text, "request_id": request_id}
             return JSONResponse(problem, status, headers, "application/problem+json")
         view = View(
@@ -293,9 +319,11 @@ class App:
 def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
     """Status, sentence and headers for an exception."""
     if isinstance(error, Refused):
-        return error.status, str(error), error.headers
+        return error.status, str(error), {"WWW-Authenticate": "Bearer"} if error.status == 401 else error.headers
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
+        if first["loc"][0] == "path":  # /services/abc, where a number belongs
+            return 404, "There is no such page.", {}
         return 422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", {}
     if isinstance(error, HTTPException):
         said = {404: "There is no such page.", 405: "This address does not take that method."}
@@ -310,21 +338,6 @@ def _as_handler(refuse: Callable[[Request, Exception], Response]) -> Callable[[R
     return handle
 
 
-class _Route(APIRoute):
-    """A route of a plain router whose session is committed before the first byte of the answer."""
-
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        inner = super().get_route_handler()
-
-        async def handler(request: Request) -> Response:
-            response = await inner(request)
-            await pages.finish_session(request, response)
-            return response
-
-        return handler
-
-
-def _commit_before_answer(router: APIRouter) -> None:
-    for route in router.routes:
-        if type(route) is APIRoute:
-            route.__class__ = _Route
+def _shape(path: str) -> str:
+    """A path without its parameters' names: /a/{id} and /a/{name} answer the same addresses."""
+    return re.sub(r"{\w+(:\w+)?}", r"{\1}", path)

@@ -18,6 +18,7 @@ LINK_LIFETIME = timedelta(hours=24)
 SEEN_EVERY = timedelta(minutes=5)
 TOKEN_PREFIX = "pyops_"
 SHORTEST_PASSWORD = 12
+LONGEST_NAME = 100
 _AUDITED = {"info": {"audited": True}}
 
 
@@ -28,7 +29,7 @@ class User(SQLModel, table=True):
     __table_args__ = _AUDITED
 
     id: int | None = Field(default=None, primary_key=True)
-    name: str = Field(unique=True, min_length=1, max_length=100)
+    name: str = Field(unique=True, min_length=1, max_length=LONGEST_NAME)
     role: str = "viewer"
     password_hash: str = ""
     is_active: bool = True
@@ -88,8 +89,10 @@ class Identity:
 
 
 def add_user(db: Session, name: str, role: str) -> User:
-    """Create a user; UserError when the name is taken or the role unknown."""
-    _check_role(role)
+    """Create a user; UserError when the name is taken or unfit, or the role unknown."""
+    known_role(role)
+    if not 1 <= len(name) <= LONGEST_NAME or name != name.strip():
+        raise UserError(f"{name!r} is no name for a user; it needs 1 to {LONGEST_NAME} characters, no space around")
     if find_user(db, name):
         raise UserError(f"there is a user {name!r} already; see: python -m core users list")
     user = User(name=name, role=role)
@@ -130,7 +133,7 @@ def use_link(db: Session, secret: str) -> User | None:
 
 def change_role(user: User, role: str) -> None:
     """Give a user another role; UserError when there is no such role."""
-    _check_role(role)
+    known_role(role)
     user.role = role
 
 
@@ -194,7 +197,7 @@ def touch(db: Session, secret: str, *, days: int) -> None:
 
 def make_token(db: Session, name: str, role: str, *, days: int | None = None) -> str:
     """Create an API token; the secret is shown this once."""
-    _check_role(role)
+    known_role(role)
     secret = new_token(TOKEN_PREFIX)
     expires_at = now() + timedelta(days=days) if days else None
     db.add(Token(name=name, role=role, fingerprint=fingerprint(secret), expires_at=expires_at))
@@ -216,9 +219,12 @@ def nobody_signed_in_yet(db: Session) -> bool:
     return not has_session and not has_password
 
 
-def _check_role(role: str) -> None:
-    if role not in ROLES:
-        raise UserError(f"{role!r} is no role; use one of {', '.join(ROLES)}")
+def known_role(name: str) -> Role:
+    """The role of that name; UserError when there is none."""
+    for role in ROLES:
+        if role == name:
+            return role
+    raise UserError(f"{name!r} is no role; use one of {', '.join(ROLES)}")
 
 
 @cache

@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 import uvicorn
 from sqlalchemy import select
 from sqlmodel import col
@@ -23,14 +23,29 @@ from .runner import Runner
 from .scheduler import Scheduler, ask
 
 TARGET = "app.main:app"
-cli = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-users = typer.Typer(help="People who may sign in.", no_args_is_help=True)
-token = typer.Typer(help="API tokens, for programs.", no_args_is_help=True)
-jobs = typer.Typer(help="What runs by itself.", no_args_is_help=True)
-cli.add_typer(users, name="users")
-cli.add_typer(token, name="token")
-cli.add_typer(jobs, name="jobs")
 COMMAND_LINE = Actor("command line", "cli")
+NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
+ROLE = click.option("--role", default="viewer", show_default=True, help=", ".join(marks.ROLES))
+
+
+@click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """The commands of a tool."""
+
+
+@cli.group()
+def users() -> None:
+    """People who may sign in."""
+
+
+@cli.group()
+def token() -> None:
+    """API tokens, for programs."""
+
+
+@cli.group()
+def jobs() -> None:
+    """What runs by itself."""
 
 
 def main() -> None:
@@ -38,7 +53,7 @@ def main() -> None:
     try:
         cli()
     except CoreError as error:
-        typer.echo(f"error: {error}", err=True)
+        click.echo(f"error: {error}", err=True)
         sys.exit(1)
 
 
@@ -64,13 +79,18 @@ def opened() -> Iterator[Runtime]:
 
 
 @cli.command()
-def dev(host: str = "", port: int = -1) -> None:
+@click.option("--host", default="", help="The address to listen on; HOST otherwise.")
+@click.option("--port", default=-1, help="The port to listen on; PORT otherwise.", show_default=False)
+def dev(host: str, port: int) -> None:
     """Migrate, print a sign-in link, serve, and start again at every change of a file."""
     _serve(host, port, reload=True)
 
 
 @cli.command()
-def serve(host: str = "", port: int = -1, workers: int = 1) -> None:
+@click.option("--host", default="", help="The address to listen on; HOST otherwise.")
+@click.option("--port", default=-1, help="The port to listen on; PORT otherwise.", show_default=False)
+@click.option("--workers", default=1, help="How many processes answer.", show_default=True)
+def serve(host: str, port: int, workers: int) -> None:
     """Migrate, print a sign-in link while nobody has signed in yet, and serve."""
     _serve(host, port, workers=workers)
 
@@ -83,7 +103,9 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
         url = here.base_url or f"http://{host}:{port}"
         with runtime.database.write(COMMAND_LINE) as db:
             if reload or auth.nobody_signed_in_yet(db):
-                typer.echo(f"\n  Sign in: {url.rstrip('/')}{auth.make_link(db, _first_admin(db))}\n", err=True)
+                admin = _first_admin(db)
+                way = f"{url.rstrip('/')}{auth.make_link(db, admin)}" if admin else NO_ADMIN
+                click.echo(f"\n  Sign in: {way}\n", err=True)
     uvicorn.run(
         TARGET,
         host=host,
@@ -101,27 +123,27 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
     )
 
 
-def _first_admin(db: Any) -> User:
+def _first_admin(db: Any) -> User | None:
+    """The first admin who is active, made when there is none; None when another user has the name."""
     found = db.execute(
         select(User).where(col(User.role) == "admin", col(User.is_active)).order_by(col(User.id))
     ).scalar()
+    if found is None and auth.find_user(db, "admin"):
+        return None
     return found or auth.add_user(db, "admin", "admin")
 
 
 @cli.command()
-def migrate(
-    message: Annotated[
-        str, typer.Option("--new", help="Write a revision for what changed in the models, say what.")
-    ] = "",
-) -> None:
+@click.option("--new", "message", default="", metavar="WHAT", help="Write a revision for what changed in the models.")
+def migrate(message: str) -> None:
     """Bring the database to this version; with --new, write the next revision of your own tables."""
     with opened() as runtime:
         if not message:
             ran = _migrate(runtime)
-            typer.echo("\n".join(f"{name}: {' '.join(todo) or 'up to date'}" for name, todo in ran.items()))
+            click.echo("\n".join(f"{name}: {' '.join(todo) or 'up to date'}" for name, todo in ran.items()))
             return
         path = migrations.new_revision(runtime.database, migrations.app_history(), message)
-        typer.echo(
+        click.echo(
             f"wrote {path}; read it, then run: python -m core migrate" if path else "the models and the tables agree"
         )
 
@@ -138,41 +160,42 @@ def routes() -> None:
         for function, mark in feature.surface:
             method = "GET" if isinstance(mark, marks.PageMark) else "POST"
             who = "public" if mark.public else mark.role
-            typer.echo(
+            click.echo(
                 f"{method:5} {mark.path:36} {who:9} {feature.name}.{function.__name__}  {marks.summary(function)}"
             )
         for router in feature.routers:
             for route in router.routes:
                 methods = ",".join(sorted(getattr(route, "methods", None) or ["WS"]))
-                typer.echo(
+                click.echo(
                     f"{methods:5} {getattr(route, 'path', ''):36} viewer    {feature.name}.{getattr(route, 'name', '')}"
                 )
 
 
 @cli.command()
-def get(path: str, role: str = "admin") -> None:
+@click.argument("path")
+@click.option("--role", default="admin", help="As whom to look.")
+def get(path: str, role: str) -> None:
     """Print what a page answers, as somebody with a role would see it; no server is needed."""
-    if role not in marks.ROLES:
-        raise UserError(f"{role!r} is no role; use one of {', '.join(marks.ROLES)}")
     with opened() as runtime:
-        status, text = asyncio.run(load_app().look(runtime, path, Identity("command line", role)))
-    typer.echo(text)
+        status, text = asyncio.run(load_app().look(runtime, path, Identity("command line", auth.known_role(role))))
+    click.echo(text)
     if status >= 400:
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 @cli.command()
-def selfcheck(seconds: float = 5.0) -> None:
+@click.option("--seconds", default=5.0, show_default=True)
+def selfcheck(seconds: float) -> None:
     """Try the data folder's disk: many readers and writers, two processes; nothing may fail or get lost."""
     from .selfcheck import check
 
     here = settings.load(load_app().settings_class)
-    problems = check(here.data_dir, seconds=seconds, tell=typer.echo)
+    problems = check(here.data_dir, seconds=seconds, tell=click.echo)
     for problem in problems:
-        typer.echo(f"FAILED: {problem}", err=True)
+        click.echo(f"FAILED: {problem}", err=True)
     if problems:
-        raise typer.Exit(1)
-    typer.echo("all is well: no error, no lost update")
+        sys.exit(1)
+    click.echo("all is well: no error, no lost update")
 
 
 @users.command("list")
@@ -180,24 +203,29 @@ def list_users() -> None:
     """List the users and their roles."""
     with opened() as runtime, runtime.database.read() as db:
         for user in db.execute(select(User).order_by(col(User.name))).scalars():
-            typer.echo(f"{user.name:30} {user.role:9} {'' if user.is_active else 'disabled'}")
+            click.echo(f"{user.name:30} {user.role:9} {'' if user.is_active else 'disabled'}")
 
 
 @users.command("add")
-def add_user(name: str, role: str = "viewer") -> None:
+@click.argument("name")
+@ROLE
+def add_user(name: str, role: str) -> None:
     """Add a user and print a sign-in link for them."""
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        typer.echo(runtime.settings.url + auth.make_link(db, auth.add_user(db, name, role)))
+        click.echo(runtime.settings.url + auth.make_link(db, auth.add_user(db, name, role)))
 
 
 @users.command("link")
+@click.argument("name")
 def link_user(name: str) -> None:
     """Print a new sign-in link for a user; it works once, for 24 hours."""
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        typer.echo(runtime.settings.url + auth.make_link(db, _known(db, name)))
+        click.echo(runtime.settings.url + auth.make_link(db, _known(db, name)))
 
 
 @users.command("role")
+@click.argument("name")
+@click.argument("role")
 def change_role(name: str, role: str) -> None:
     """Give a user another role."""
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
@@ -205,10 +233,11 @@ def change_role(name: str, role: str) -> None:
 
 
 @users.command("password")
+@click.argument("name")
 def set_password(name: str) -> None:
     """Set a user's password; it is asked for, or read from standard input."""
     typed = (
-        typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        click.prompt("Password", hide_input=True, confirmation_prompt=True)
         if sys.stdin.isatty()
         else sys.stdin.readline()
     )
@@ -217,6 +246,7 @@ def set_password(name: str) -> None:
 
 
 @users.command("disable")
+@click.argument("name")
 def disable_user(name: str) -> None:
     """Keep a user from signing in, and sign them out everywhere."""
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
@@ -231,12 +261,13 @@ def _known(db: Any, name: str) -> User:
 
 
 @token.command("create")
-def create_token(
-    name: str = "command line", role: str = "viewer", days: Annotated[int | None, typer.Option(min=1)] = None
-) -> None:
+@click.option("--name", default="command line", help="What it is for.")
+@ROLE
+@click.option("--days", type=click.IntRange(min=1), help="How long it works; for ever when left out.")
+def create_token(name: str, role: str, days: int | None) -> None:
     """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        typer.echo(auth.make_token(db, name, role, days=days))
+        click.echo(auth.make_token(db, name, role, days=days))
 
 
 @token.command("list")
@@ -245,10 +276,11 @@ def list_tokens() -> None:
     with opened() as runtime, runtime.database.read() as db:
         for found in db.execute(select(auth.Token).order_by(col(auth.Token.id))).scalars():
             until = f"until {found.expires_at:%Y-%m-%d}" if found.expires_at else ""
-            typer.echo(f"{found.id:4}  {found.name:30} {found.role:9} made {found.created_at:%Y-%m-%d} {until}")
+            click.echo(f"{found.id:4}  {found.name:30} {found.role:9} made {found.created_at:%Y-%m-%d} {until}")
 
 
 @token.command("revoke")
+@click.argument("id", type=int)
 def revoke_token(id: int) -> None:
     """Delete an API token; it stops working at once."""
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
@@ -264,10 +296,11 @@ def list_jobs() -> None:
     with opened() as runtime:
         for job in runtime.scheduler.jobs.values():
             when = f"every {job.mark.every}" if job.mark.every else job.mark.cron or "by hand"
-            typer.echo(f"{job.name:30} {when:16} {job.summary}")
+            click.echo(f"{job.name:30} {when:16} {job.summary}")
 
 
 @jobs.command("run")
+@click.argument("name")
 def run_job(name: str) -> None:
     """Run a job here and now, and show its log; exit code 1 unless it succeeds."""
     with opened() as runtime:
@@ -281,13 +314,16 @@ def run_job(name: str) -> None:
             run = db.get(JobRun, ask(db, job, "command line"))
         assert run
         if not here.take(run):
-            typer.echo(f"run {run.id} was taken by the server; watch it on the jobs page")
+            click.echo(f"run {run.id} was taken by the server; watch it on the jobs page")
             return
         runner.start(job, run)
-        state = _follow(runtime, run.id or 0)
-        typer.echo(state)
+        try:
+            state = _follow(runtime, run.id or 0)
+        finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
+            runner.stop()
+        click.echo(state)
         if state != "succeeded":
-            raise typer.Exit(1)
+            sys.exit(1)
 
 
 def _follow(runtime: Runtime, run_id: int) -> str:
@@ -302,12 +338,12 @@ def _follow(runtime: Runtime, run_id: int) -> str:
                 ).scalars()
             )
         for line in lines:
-            typer.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}")
+            click.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}")
             seen = line.id or seen
         if run is None or run.state not in LIVE:
             return run.state if run else "gone"
         progress = f"{run.done:,} of {run.total:,} {run.doing}" if run.total else run.doing
         if progress != told:
-            typer.echo(f"         {progress}", err=True)
+            click.echo(f"         {progress}", err=True)
             told = progress
         time.sleep(0.3)

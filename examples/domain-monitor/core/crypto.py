@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import secrets
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,17 @@ class Keyring:
         """Read the key file; make it with a fresh key, readable by its owner only, when there is none."""
         path = data_dir / KEY_FILE
         if not path.exists():
-            draft = data_dir / f"{KEY_FILE}.{os.getpid()}"
+            draft = data_dir / f"{KEY_FILE}.{os.getpid()}-{threading.get_ident()}"
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 file.write(Fernet.generate_key().decode() + "\n")
             with contextlib.suppress(FileExistsError):  # another process was first: its key is the key
                 os.link(draft, path)
             draft.unlink()
-        return cls([line for line in path.read_text().splitlines() if line.strip()])
+        try:
+            lines = path.read_bytes().decode(errors="replace").splitlines()
+        except OSError as error:
+            raise UserError(f"{path} cannot be read ({error.strerror}); it must be a file of this user") from error
+        return cls([line for line in lines if line.strip()])
 
     def encrypt(self, text: str) -> str:
         """Ciphertext of a text, as URL-safe base64."""

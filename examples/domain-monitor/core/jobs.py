@@ -1,5 +1,6 @@
 """Jobs: the mark, the rows that remember each run, and the Run that a job is given while it works."""
 
+import inspect
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from . import log, marks
 from .db import Actor, Database, Session, Upserted
 from .errors import CoreError, DeclarationError
 from .marks import JobMark, Role
+from .settings import Settings
 from .time import now, period
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -93,6 +95,10 @@ class DeclaredJob:
     mark: JobMark
     due: Due | None
 
+    def __post_init__(self) -> None:
+        """Refuse a function with an argument that a job cannot be given."""
+        parameters(self.function)
+
     @property
     def summary(self) -> str:
         """Its docstring's first line."""
@@ -132,8 +138,8 @@ def job(
 class Step:
     """One part of a run: what it writes, committed together with its progress and log at its end."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, commit: Callable[["Step"], None]) -> None:
+        self.name, self._commit = name, commit
         self.writes: list[Callable[[Session], object]] = []
         self.lines: list[tuple[str, str]] = []
 
@@ -165,6 +171,10 @@ class Step:
         """Write a line to the run's log."""
         self.lines.append((level, text))
 
+    def commit(self) -> None:
+        """Write what has come so far and go on: for a step with more rows than one short transaction takes."""
+        self._commit(self)
+
 
 class Run:
     """What a job is given beside its database: steps, progress, a log. Nothing it does holds a transaction open."""
@@ -181,15 +191,16 @@ class Run:
         size = total if total is not None else len(items) if isinstance(items, Sized) else 0
         self._tell(done=0, total=size, force=True)
         done = 0
-        for done, item in enumerate(items):
-            self._tell(done=done, total=size, doing=str(item) if isinstance(item, str | int) else "")
+        for item in items:
+            self._tell(done=done, total=size, doing=str(item) if isinstance(item, str | int) else "", force=done == 0)
             yield item
-        self._tell(done=done + 1 if size or done else 0, total=size, doing="", force=True)
+            done += 1
+        self._tell(done=done, total=size, doing="", force=True)
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """One part that may fail alone: its error is logged with the run, which goes on and ends as failed."""
-        step = Step(name)
+        step = Step(name, self._commit)
         try:
             yield step
             self._commit(step)
@@ -204,11 +215,17 @@ class Run:
         self._write_lines([(level, text)])
 
     def _commit(self, step: Step) -> None:
-        with self._database.write(self._actor) as db:
-            for write in step.writes:
-                write(db)
-            self._insert_lines(db, step.lines)
-            db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(doing=step.name), why="run")
+        writes, said, step.writes = step.writes, list(step.lines), []  # what fails is not tried again
+        try:
+            with self._database.write(self._actor) as db:
+                for write in writes:
+                    write(db)
+                self._insert_lines(db, step.lines)
+                db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(doing=step.name), why="run")
+        except BaseException:
+            step.lines = said  # what a write says while it is made holds only when it is committed
+            raise
+        step.lines = []
 
     def _write_lines(self, lines: list[tuple[str, str]], **values: Any) -> None:
         with self._database.write(self._actor) as db:
@@ -230,6 +247,20 @@ class Run:
         self._write_lines([], **values)
 
 
+def parameters(function: Callable[..., Any]) -> dict[str, type]:
+    """What a job's function takes, by name; DeclarationError for a type that a job cannot be given."""
+    taken: dict[str, type] = {}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        kind = getattr(parameter.annotation, "__origin__", parameter.annotation)
+        if not inspect.isclass(kind) or not issubclass(kind, Session | Run | Settings):
+            raise DeclarationError(
+                f"{marks.where(function)}: {function.__name__} takes {name!r}, which a job cannot be given; "
+                "write db: DB, run: Run or settings: Settings."
+            )
+        taken[name] = kind
+    return taken
+
+
 def record_failure(run: Run, error: BaseException) -> str:
     """Log why a job's function ended with an exception; returns it in one line."""
     line = str(error) if isinstance(error, CoreError) else f"{type(error).__name__}: {error}"
@@ -242,11 +273,11 @@ def retry_of(row: JobRun, retries: int) -> JobRun | None:
     """The next try of a run, after a pause that doubles each time; None when it has had its tries."""
     if row.attempt > retries or row.cancel_asked_by:
         return None
-    pause = min(FIRST_RETRY * 2 ** (row.attempt - 1), LONGEST_RETRY)
+    pause = min(FIRST_RETRY * 2 ** min(row.attempt - 1, 10), LONGEST_RETRY)
     return JobRun(job=row.job, started_by=row.started_by, attempt=row.attempt + 1, not_before=now() + pause)
 
 
-def dead_runs(db: Session) -> list[JobRun]:
+def dead_runs(db: Session, *, lease: timedelta = LEASE) -> list[JobRun]:
     """The runs whose watcher has not been heard of for longer than the lease."""
-    is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - LEASE)
+    is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - lease)
     return list(db.execute(select(JobRun).where(is_dead)).scalars())

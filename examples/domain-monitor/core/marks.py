@@ -1,8 +1,10 @@
 """Marks: what a decorator leaves on a function so that a Feature can collect it later."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .errors import DeclarationError
@@ -11,6 +13,7 @@ Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 Function = TypeVar("Function", bound=Callable[..., Any])
 _ATTRIBUTE = "__pyops_mark__"
+_PROJECT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +77,20 @@ def check_role(role: str, function: Callable[..., Any]) -> None:
 def where(function: Callable[..., Any]) -> str:
     """The place of a function for an error message, as file:line."""
     code = inspect.unwrap(function).__code__
-    return f"{code.co_filename}:{code.co_firstlineno}"
+    return _place(code.co_filename, code.co_firstlineno)
+
+
+def declared_here() -> str:
+    """The place outside core's own modules that is being executed, as file:line."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(f"{__package__}."):
+        frame = frame.f_back
+    return _place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def _place(file: str, line: int) -> str:
+    path = Path(file)
+    return f"{path.relative_to(_PROJECT) if path.is_relative_to(_PROJECT) else path}:{line}"
 
 
 def summary(function: Callable[..., Any]) -> str:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing import forkserver, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -20,7 +21,7 @@ from sqlmodel import col
 from . import audit, log
 from .crypto import Keyring
 from .db import Actor, Database, Session
-from .jobs import DeclaredJob, JobRun, Run, RunLog, record_failure, retry_of
+from .jobs import DeclaredJob, JobRun, Run, RunLog, parameters, record_failure, retry_of
 from .marks import summary
 from .settings import Settings
 from .time import now
@@ -28,15 +29,27 @@ from .time import now
 WATCH_S = 0.3
 BEAT_S = 5.0
 TERMINATE_S = 5.0
+NICENESS = 10  # of a run's process: requests go first
 logger = log.get("core.runner")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a run is looked after, in seconds, and how long it may take to end when it must."""
+
+    watch_s: float = WATCH_S
+    beat_s: float = BEAT_S
+    terminate_s: float = TERMINATE_S
+
+
 _server_lock = threading.Lock()
 
 
 class Runner:
     """Executes claimed runs, each in a process of its own, and settles what became of them."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
-        self.settings, self.database = settings, database
+    def __init__(self, settings: Settings, database: Database, *, pace: Pace | None = None) -> None:
+        self.settings, self.database, self.pace = settings, database, pace or Pace()
         self._stopping = threading.Event()
         self._watchers: set[threading.Thread] = set()
 
@@ -55,11 +68,15 @@ class Runner:
         """End the runs that are going; they are marked interrupted and retried by their policy."""
         self._stopping.set()
         for watcher in list(self._watchers):
-            watcher.join(TERMINATE_S * 2)
+            watcher.join(self.pace.terminate_s * 2)
 
     def execute(self, job: DeclaredJob, run: JobRun) -> str:
         """Execute a run and wait for it; returns the state it ended in."""
-        process = _spawn(job, run, self.settings)
+        try:
+            process = _spawn(job, run, self.settings)
+        except Exception as error:  # the boundary of a run: what cannot start has failed, and says why
+            logger.exception("run not started", run=run.id, job=job.name)
+            return settle(self.database, job, run, ("failed", f"its process did not start: {error}"))
         end = self._watch(process, job, run)
         process.close()
         return settle(self.database, job, run, end)
@@ -74,23 +91,32 @@ class Runner:
 
     def _watch(self, process: BaseProcess, job: DeclaredJob, run: JobRun) -> tuple[str, str]:
         """Wait for the process; the state and reason if it was ended from outside, else ("", exit code)."""
-        deadline, beat = time.monotonic() + job.mark.timeout, time.monotonic()
+        deadline, beat_at = time.monotonic() + job.mark.timeout, time.monotonic() + self.pace.beat_s
         while process.is_alive():
-            process.join(WATCH_S)
+            process.join(self.pace.watch_s)
+            end: tuple[str, str] | None = None
             if time.monotonic() > deadline:
-                return _end(process, "timed out", f"ended after its timeout of {job.mark.timeout} s")
-            if self._stopping.is_set():
-                return _end(process, "interrupted", "the server stopped")
-            with self.database.read() as db:
-                seen = db.get(JobRun, run.id)
-            if seen is None or (seen.state != "running" and process.is_alive()):
-                return _end(process, "", "the run was settled by another process")
-            if seen.cancel_asked_by:
-                return _end(process, "cancelled", f"cancelled by {seen.cancel_asked_by}")
-            if time.monotonic() - beat > BEAT_S:
-                beat = time.monotonic()
-                _write(self.database, run, beat_at=now())
+                end = "timed out", f"ended after its timeout of {job.mark.timeout} s"
+            elif self._stopping.is_set():
+                end = "interrupted", "the server stopped"
+            try:
+                end = end or self._asked_to_end(process, run)
+                if time.monotonic() > beat_at:
+                    _write(self.database, run, beat_at=now())
+                    beat_at = time.monotonic() + self.pace.beat_s
+            except Exception as error:  # the boundary of a watch: a busy database is no reason to leave a run alone
+                logger.warning("run not looked after for a moment", run=run.id, job=job.name, error=str(error))
+            if end:
+                _end(process, self.pace.terminate_s)
+                return end
         return "", str(process.exitcode)
+
+    def _asked_to_end(self, process: BaseProcess, run: JobRun) -> tuple[str, str] | None:
+        with self.database.read() as db:
+            seen = db.get(JobRun, run.id)
+        if seen is None or (seen.state != "running" and process.is_alive()):
+            return "", "the run was settled by another process"
+        return ("cancelled", f"cancelled by {seen.cancel_asked_by}") if seen.cancel_asked_by else None
 
 
 def settle(database: Database, job: DeclaredJob, run: JobRun, end: tuple[str, str]) -> str:
@@ -114,7 +140,8 @@ def settle(database: Database, job: DeclaredJob, run: JobRun, end: tuple[str, st
 def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
     with _server_lock:  # the server takes its module path from PYTHONPATH only
-        context.set_forkserver_preload(["core.runner", job.function.__module__])
+        # Each run imports the main module again, which for a served tool is the command line.
+        context.set_forkserver_preload(["core.runner", "core.cli", job.function.__module__])
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         try:
@@ -128,13 +155,12 @@ def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
     return process
 
 
-def _end(process: BaseProcess, state: str, reason: str) -> tuple[str, str]:
+def _end(process: BaseProcess, terminate_s: float) -> None:
     process.terminate()
-    process.join(TERMINATE_S)
+    process.join(terminate_s)
     if process.is_alive():
         process.kill()
         process.join()
-    return state, reason
 
 
 def _write(database: Database, run: JobRun, **values: Any) -> None:
@@ -144,6 +170,7 @@ def _write(database: Database, run: JobRun, **values: Any) -> None:
 
 def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: str, started_by: str) -> None:
     """A run's own process: call the job, then write how it ended."""
+    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle; it ends us in order
     threading.Thread(target=_follow_parent, daemon=True).start()
     log.configure(settings)
@@ -153,7 +180,7 @@ def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: s
     state, error = "succeeded", ""
     with log.context(run=str(run_id), job=name), contextlib.ExitStack() as stack:
         try:
-            arguments = _arguments(function, stack.enter_context(database.reading_each()), run, settings)
+            arguments = arguments_of(function, stack.enter_context(database.reading_each()), run, settings)
             result = function(**arguments)
             if inspect.isawaitable(result):
                 asyncio.run(_await(result))
@@ -165,6 +192,7 @@ def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: s
     ended = update(JobRun).where(col(JobRun.id) == run_id, col(JobRun.state) == "running")
     with database.write(Actor(name, "job")) as db:
         db.bulk(ended.values(state=state, error=error, ended_at=now(), doing=""), why="run")
+    database.analyze()
     database.close()
 
 
@@ -180,13 +208,7 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def _arguments(function: Callable[..., Any], db: Session, run: Run, settings: Settings) -> dict[str, Any]:
+def arguments_of(function: Callable[..., Any], db: Session, run: Run, settings: Settings) -> dict[str, Any]:
     """A job's arguments, given by type."""
-    given: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
-        annotation = getattr(parameter.annotation, "__origin__", parameter.annotation)
-        by_type = [
-            value for value in (db, run, settings) if inspect.isclass(annotation) and isinstance(value, annotation)
-        ]
-        given[name] = by_type[0]
-    return given
+    available = (db, run, settings)
+    return {name: next(v for v in available if isinstance(v, kind)) for name, kind in parameters(function).items()}

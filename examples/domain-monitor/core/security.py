@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,10 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import auth, log
 from .auth import Identity
-from .db import Actor, Database
+from .db import Actor, Database, Session
 from .errors import Busy, Refused
 from .settings import Settings
-from .ui import is_htmx, wants_html
+from .ui import is_htmx
 
 SIGN_IN = "/-/sign-in"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -63,9 +63,13 @@ class Gate:
             response = await self._stop(request)
             await (response or self.app)(request.scope, receive, answer)
         except Exception as error:  # the boundary: whatever a handler lets through is logged here, once
+            if isinstance(error.__cause__, Refused):  # Starlette wraps what the commit before an answer raises
+                error = error.__cause__
+            _log_error(error)
             if answer.status == 0:
                 await self.refuse(request, error)(request.scope, receive, answer)
-            _log_error(error)
+        finally:
+            await answer.settle(500)
         took = round((time.perf_counter() - began) * 1000, 1)
         identity = request.scope["state"].get("identity")
         logger.info(
@@ -80,41 +84,47 @@ class Gate:
         is_bearer = identity is not None and identity.kind == "token"
         if request.method not in SAFE_METHODS and not is_bearer and not is_same_origin(request):
             return self.refuse(request, Refused(403, "This request came from another site, so nothing was done."))
-        if identity or self.is_public(request.scope):
-            return None
-        return _sign_in_first(request, self.refuse)
+        if identity is None and (is_bearing(request) or not self.is_public(request.scope)):
+            return self.refuse(request, Refused(401, "Sign in, or send a token that is valid."))
+        return None
 
     async def _websocket(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
         identity = await self._identify(connection)
         connection.scope["state"]["identity"] = identity
         is_ours = (identity is not None and identity.kind == "token") or is_same_origin(connection)
-        if is_ours and (identity or self.is_public(connection.scope)):
+        if is_ours and identity:  # there is no public socket
             return await self.app(connection.scope, receive, send)
         await receive()
         await send({"type": "websocket.close", "code": 4401, "reason": "sign in first"})
 
     async def _identify(self, connection: HTTPConnection) -> Identity | None:
-        scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
         settings, database = self.runtime()
-        if scheme.lower() == "bearer":
-            return await to_thread.run_sync(_by_token, database, bearer.strip())
+        if is_bearing(connection):  # never the cookie beside it: a program must learn that its token is wrong
+            secret = connection.headers["authorization"][len("bearer ") :].strip()
+            return await to_thread.run_sync(_by_token, database, secret)
         cookie = connection.cookies.get(cookie_name(settings))
         return await to_thread.run_sync(_by_cookie, database, cookie, settings) if cookie else None
 
 
 class _Answer:
-    """Sends an answer with the strict headers, and remembers its status."""
+    """Sends an answer with the strict headers, once what it is about is committed; remembers its status."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.request_id, self._send, self.status = scope["state"]["request_id"], send, 0
+        self.scope, self._send, self.status = scope, send, 0
+
+    async def settle(self, status: int) -> None:
+        """Settle the request's session, unless it has none or its handler did."""
+        if "session" in self.scope["state"]:
+            await to_thread.run_sync(settle, self.scope, status)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            await self.settle(message["status"])
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers[name] = value
-            headers["X-Request-Id"] = self.request_id
+            headers["X-Request-Id"] = self.scope["state"]["request_id"]
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
 
@@ -127,9 +137,29 @@ def is_same_origin(connection: HTTPConnection) -> bool:
     """
     headers: Headers = connection.headers
     if site := headers.get("sec-fetch-site"):
-        return site == "same-origin"
-    origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc == headers.get("host")
+        return site in ("same-origin", "none")  # none: typed or bookmarked; no page can bring that about
+    origin, host = headers.get("origin", ""), headers.get("host", "")
+    return bool(host) and origin.partition("://")[2] == host
+
+
+def is_bearing(connection: HTTPConnection) -> bool:
+    """Whether a request carries a bearer token, good or bad."""
+    return connection.headers.get("authorization", "").lower().startswith("bearer ")
+
+
+def local(path: str) -> str:
+    """A path of this tool; "/" for anything that could lead elsewhere."""
+    is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if is_ours else "/"
+
+
+def settle(scope: Scope, status: int) -> None:
+    """Commit what a request wrote, or undo it when its answer is an error; close its session."""
+    session: Session | None = scope["state"].pop("session", None)
+    if session is not None:
+        with session:
+            if scope["method"] not in SAFE_METHODS and status < 400:
+                session.commit()
 
 
 def cookie_name(settings: Settings) -> str:
@@ -178,14 +208,13 @@ def _by_cookie(database: Database, secret: str, settings: Settings) -> Identity 
     return identity
 
 
-def _sign_in_first(request: Request, refuse: Callable[[Request, Exception], Response]) -> Response:
-    if not wants_html(request):
-        return refuse(request, Refused(401, "Sign in, or send a token.", headers={"WWW-Authenticate": "Bearer"}))
-    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+def sign_in_first(request: Request) -> Response:
+    """Send a person to the sign-in page, and from there back to where they were."""
+    path = f"{quote(request.scope['path'])}?{request.url.query}" if request.method == "GET" else "/"
     if is_htmx(request):  # following a 303 would put the sign-in page into a part of this one
-        back = urlsplit(request.headers.get("hx-current-url", "/"))._replace(scheme="", netloc="").geturl()
-        return Response(status_code=401, headers={"HX-Redirect": f"{SIGN_IN}?next={quote(back)}"})
-    return RedirectResponse(f"{SIGN_IN}?next={quote(back)}" if request.method == "GET" else SIGN_IN, 303)
+        path = "/" + request.headers.get("hx-current-url", "").partition("://")[2].partition("/")[2]
+    url = f"{SIGN_IN}?next={quote(path.rstrip('?'))}"
+    return Response(status_code=401, headers={"HX-Redirect": url}) if is_htmx(request) else RedirectResponse(url, 303)
 
 
 def _log_error(error: Exception) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from sqlalchemy import text
@@ -35,8 +36,10 @@ def check(folder: Path, *, seconds: float, tell: Callable[[str], object] = print
         )
         context = multiprocessing.get_context("spawn")
         results: Queue[tuple[int, list[str]]] = context.Queue()
-        other = context.Process(target=_other_process, args=(path, seconds, results))
+        line = context.Barrier(2)
+        other = context.Process(target=_other_process, args=(path, seconds, line, results))
         other.start()
+        line.wait(60)  # so that both hammer at the same time
         ours, problems = hammer(database, seconds=seconds, readers=READERS)
         theirs, more = results.get(timeout=seconds + 60)
         other.join()
@@ -44,10 +47,12 @@ def check(folder: Path, *, seconds: float, tell: Callable[[str], object] = print
             value = db.connection().execute(text("SELECT value FROM counter")).scalar_one()
         database.close()
     tell(f"{ours:,} commits here, {theirs:,} there, the counter stands at {value:,}")
-    problems = [*problems, *more]
-    if value != ours + theirs:
-        problems.append(f"{ours + theirs - value} updates were lost")
-    return problems
+    return [*problems, *more, *missing(ours + theirs, value)]
+
+
+def missing(commits: int, value: int) -> list[str]:
+    """What the counter says of the updates that were committed: nothing when all are there."""
+    return [f"{commits - value} updates were lost"] if value != commits else []
 
 
 def hammer(database: Database, *, seconds: float, readers: int = 0) -> tuple[int, list[str]]:
@@ -67,8 +72,9 @@ def _open(path: Path) -> Database:
     return Database(f"sqlite:///{path / 'check.db'}", keyring=Keyring.load(path))
 
 
-def _other_process(path: Path, seconds: float, results: "Queue[tuple[int, list[str]]]") -> None:
+def _other_process(path: Path, seconds: float, line: Barrier, results: "Queue[tuple[int, list[str]]]") -> None:
     database = _open(path)
+    line.wait(60)
     results.put(hammer(database, seconds=seconds))
     database.close()
 

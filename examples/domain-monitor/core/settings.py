@@ -6,7 +6,9 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from .errors import UserError
 
@@ -50,6 +52,19 @@ class Settings(BaseSettings):
             raise ValueError(f"{name!r} is no time zone; write it like Europe/Paris") from error
         return name
 
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        try:
+            parts = make_url(url.replace("postgres://", "postgresql://", 1)) if url else None
+        except (ArgumentError, ValueError):  # whose text repeats the URL, password and all
+            raise ValueError("it cannot be read; write it like sqlite:////srv/tool.db") from None
+        if parts and parts.get_backend_name() not in ("sqlite", "postgresql"):
+            raise ValueError(f"{parts.get_backend_name()!r} is not supported; use sqlite or postgresql")
+        if parts and parts.get_backend_name() == "sqlite" and parts.database in (None, "", ":memory:"):
+            raise ValueError("name a file, for each connection would have a memory of its own: sqlite:////srv/tool.db")
+        return url
+
     @field_validator("data_dir")
     @classmethod
     def _in_project(cls, path: Path) -> Path:
@@ -80,3 +95,5 @@ def load(kind: type[Settings] = Settings) -> Settings:
     except ValidationError as error:
         wrong = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["loc"]]
         raise UserError("settings are wrong (environment or .env):\n  " + "\n  ".join(wrong)) from error
+    except SettingsError as error:  # a list or a table that is no JSON
+        raise UserError(f"settings are wrong (environment or .env):\n  {error}; write it as JSON") from error

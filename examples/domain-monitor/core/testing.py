@@ -3,21 +3,33 @@
 import importlib
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup, Tag
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from . import audit, auth, migrations
 from .app import App
 from .crypto import Keyring
 from .db import Actor, Database, Session
+from .jobs import JobRun, Run, RunLog
 from .marks import Role
+from .runner import arguments_of
 from .settings import Settings
 
 TESTER = Actor("test", "test")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of a job: how many of its steps failed, and its log as "level: text"."""
+
+    failures: int
+    log: list[str]
 
 
 class Html:
@@ -91,6 +103,23 @@ def db(database: Database) -> Iterator[Session]:
     """A session that writes; commit what a page or a job should see."""
     with database.writing(TESTER) as session:
         yield session
+
+
+@pytest.fixture
+def run_job(database: Database, settings: Settings) -> Callable[[Callable[..., Any]], Ran]:
+    """Run a job in this process, `run_job(read_sources)`; commit first what it should see."""
+
+    def execute(function: Callable[..., Any]) -> Ran:
+        with database.write(TESTER) as db:
+            db.add(row := JobRun(job=function.__name__, state="running", started_by="test"))
+            db.flush()
+        run = Run(database, row.id or 0, job=function.__name__, did="", started_by="test")
+        with database.reading_each() as db:
+            function(**arguments_of(function, db, run, settings))
+            said = select(RunLog).where(RunLog.run_id == row.id).order_by(RunLog.id)  # type: ignore[arg-type]
+            return Ran(run.failures, [f"{line.level}: {line.text}" for line in db.execute(said).scalars()])
+
+    return execute
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Dates and durations, and how they read in words. Every moment is timezone-aware UTC."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -22,10 +23,9 @@ def in_days(days: int) -> datetime:
 
 def period(text: str) -> timedelta:
     """A duration written like "90s", "15m", "1h" or "2d"; ValueError for anything else."""
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isdigit() or int(number) == 0:
+    if not re.fullmatch("[1-9][0-9]{0,5}[smhd]", text):
         raise ValueError(f"{text!r} is no duration; write it like 90s, 15m, 1h or 2d")
-    return timedelta(**{_UNITS[unit]: int(number)})
+    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
 
 
 def days_in_words(days: int) -> str:
@@ -38,7 +38,7 @@ def days_in_words(days: int) -> str:
 
 def duration_in_words(seconds: float) -> str:
     """A length of time: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min"."""
-    if seconds < 10:
+    if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
@@ -56,5 +56,5 @@ def ago(moment: datetime, at: datetime) -> str:
     if seconds < 10:
         return "just now"
     if seconds < 86_400:
-        return f"{duration_in_words(seconds)} ago"
+        return f"{' '.join(duration_in_words(seconds).split()[:2])} ago"
     return days_in_words(-int(seconds // 86_400))

@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +41,8 @@ class Assets:
 
     def __init__(self, *folders: Path) -> None:
         self.folders = folders
+        found = ((f, path) for f in reversed(folders) for path in f.rglob("*") if path.is_file())
+        self._paths = {path.relative_to(f).as_posix(): path for f, path in found}  # no other name opens anything
         self._known: dict[str, Asset] = {}
 
     def url(self, name: str) -> str:
@@ -52,14 +54,11 @@ class Assets:
 
     def find(self, name: str) -> Asset | None:
         """The file of a name, read once."""
-        if name not in self._known:
-            path = next((f / name for f in self.folders if (f / name).is_file()), None)
-            if path is None or ".." in Path(name).parts:
-                return None
-            body = path.read_bytes()
+        if name not in self._known and name in self._paths:
+            body = self._paths[name].read_bytes()
             kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
             self._known[name] = Asset(body, kind, hashlib.sha256(body).hexdigest()[:12])
-        return self._known[name]
+        return self._known.get(name)
 
     def answer(self, request: Request, name: str) -> Response:
         """Serve one file: compressed where it helps, cached for good when asked for by its hash."""
@@ -76,12 +75,15 @@ class Assets:
 
 
 class Templates:
-    """Every template of the tool: `core/…` from core, `app/<feature>/…` beside the code."""
+    """Every template of the tool: `core/…` from core, `app/<feature>/…` beside the code.
 
-    def __init__(self, assets: Assets, *, project: Path = PROJECT) -> None:
+    `roots` are the folders under which other features' packages lie, such as installed ones.
+    """
+
+    def __init__(self, assets: Assets, *, project: Path = PROJECT, roots: Sequence[Path] = ()) -> None:
         core = PrefixLoader({"core": FileSystemLoader(CORE / "templates")})
         self.environment = Environment(
-            loader=ChoiceLoader([core, FileSystemLoader([project, CORE.parent])]),
+            loader=ChoiceLoader([core, FileSystemLoader([project, CORE.parent, *roots])]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

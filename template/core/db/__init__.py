@@ -83,6 +83,13 @@ class Database:
         session.before_commit = self.before_commit
         return session
 
+    def analyze(self) -> None:
+        """Let SQLite look at what its indexes hold, a few rows of each: its plans depend on it."""
+        if self.is_sqlite:
+            with self.writer.begin() as connection:
+                connection.exec_driver_sql("PRAGMA analysis_limit=400")
+                connection.exec_driver_sql("ANALYZE")
+
     def close(self) -> None:
         """Close every connection."""
         self.reader.dispose()

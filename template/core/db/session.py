@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from pydantic.fields import FieldInfo
 from sqlalchemy import Column, Insert, Table, bindparam, event, inspect, select, tuple_
 from sqlalchemy.engine import Result
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
@@ -22,6 +24,7 @@ BATCH = 500
 MASK = "••••"
 _SECRET_WORDS = ("password", "passphrase", "secret", "token", "credential", "api_key", "private_key")
 _BULK = "pyops_bulk"
+_PLAIN = (str, int, float, bool)
 _Row = dict[str, Any]
 _Rows = dict[tuple[Any, ...], _Row]  # by their key
 logger = log.get("core.db")
@@ -130,7 +133,8 @@ class Session(SQLModelSession):
 
     def _create(self, model: type[SQLModel], table: Table, names: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
         if rows:
-            new = [_with_defaults(model, table, row) for row in rows]
+            left_out = _left_out(model, table, rows[0])
+            new = [{**{name: _default(field) for name, field in left_out.items()}, **row} for row in rows]
             self.connection().execute(table.insert(), new)
             self._note(table, [Change("create", table.name, _key(names, row), {}, _shown(table, row)) for row in new])
 
@@ -174,14 +178,17 @@ def _by_key(table: Table, rows: Iterable[Mapping[str, Any]], names: tuple[str, .
     return wanted
 
 
-def _with_defaults(model: type[SQLModel], table: Table, row: dict[str, Any]) -> dict[str, Any]:
-    """The row with the model's defaults for the columns it does not name."""
-    defaults = {
-        name: field.get_default(call_default_factory=True, validated_data={})
+def _left_out(model: type[SQLModel], table: Table, row: dict[str, Any]) -> dict[str, FieldInfo]:
+    """The model's fields with a default that a row does not name."""
+    return {
+        name: field
         for name, field in model.model_fields.items()
         if name in table.c and name not in row and not field.is_required() and not _is_generated(table.c[name])
     }
-    return {**defaults, **row}
+
+
+def _default(field: FieldInfo) -> Any:
+    return field.get_default(call_default_factory=True, validated_data={})
 
 
 def _is_generated(column: Column[Any]) -> bool:
@@ -199,12 +206,20 @@ def _is_audited(table: Table) -> bool:
 def _shown(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     """Values fit for the audit: secrets masked, the rest as JSON can hold it."""
     shown: dict[str, Any] = {}
+    secret = _secret_columns(table)
     for name, value in values.items():
-        column = table.c.get(name)
-        hidden = column is not None and (isinstance(column.type, Encrypted) or any(w in name for w in _SECRET_WORDS))
-        plain = value if isinstance(value, str | int | float | bool | None) else str(value)
-        shown[name] = MASK if hidden and value is not None else plain
+        plain = value if value is None or isinstance(value, _PLAIN) else str(value)
+        shown[name] = MASK if name in secret and value is not None else plain
     return shown
+
+
+@cache
+def _secret_columns(table: Table) -> frozenset[str]:
+    """The columns whose values are not written to the audit."""
+    columns = table.c.values()
+    return frozenset(
+        c.name for c in columns if isinstance(c.type, Encrypted) or any(word in c.name for word in _SECRET_WORDS)
+    )
 
 
 def _record_flush(session: Session, _context: object) -> None:

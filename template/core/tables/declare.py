@@ -4,14 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum
+from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from sqlalchemy import ColumnElement, inspect
+from pydantic import TypeAdapter
+from sqlalchemy import ColumnElement, TypeDecorator, inspect
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlmodel import SQLModel
 
 from ..errors import DeclarationError
+from ..marks import declared_here
 
 if TYPE_CHECKING:
     from ..db import Session
@@ -23,11 +27,15 @@ Tone = Literal["", "good", "warn", "bad", "unknown"]
 PAGE_SIZES = (25, 50, 100, 250)
 LONGEST_TEXT = 60
 UNKNOWN = "—"
+_LINKS = ("", "http", "https", "mailto")
 
 
 @dataclass(slots=True)
 class Cell:
-    """What stands in one cell: text, a quieter note beside it, a state, the whole value on hover, a link."""
+    """What stands in one cell: text, a quieter note beside it, a state, the whole value on hover, a link.
+
+    A link to anything but a web or mail address is dropped: `javascript:` in somebody's data stays text.
+    """
 
     text: str
     note: str = ""
@@ -35,6 +43,10 @@ class Cell:
     title: str = ""
     href: str = ""
     mono: bool = False
+
+    def __post_init__(self) -> None:
+        if self.href and not _is_link(self.href):
+            self.href = ""
 
 
 Row = Mapping[str, Any]
@@ -61,29 +73,37 @@ class Column:
         empty: str = UNKNOWN,
         hidden: bool = False,
     ) -> None:
-        if not isinstance(attribute, InstrumentedAttribute | ColumnElement):
-            raise DeclarationError(f"Column({attribute!r}) is no model attribute; write it like Column(Domain.name).")
+        if not isinstance(attribute, InstrumentedAttribute | ColumnElement) or not hasattr(attribute, "type"):
+            raise DeclarationError(
+                f"{declared_here()}: Column({attribute!r}) is no model attribute; write it like Column(Domain.name)."
+            )
         self.name = name or getattr(attribute, "key", None) or ""
         if not self.name:
-            raise DeclarationError("a Column of an SQL expression needs a name=: Column(func.lower(X.y), name='y')")
+            raise DeclarationError(
+                f"{declared_here()}: a Column of an SQL expression needs a name: "
+                "Column(func.lower(Domain.name), name='lowered')."
+            )
         self.expression: Any = attribute
         self.label = label or self.name.removesuffix("_id").replace("_", " ").capitalize()
         self.search, self.sort, self.empty, self.hidden = search, sort, empty, hidden
-        self.kind: Kind = _kind(attribute.type)
-        if filter == "text":
-            self.kind = "text"
+        self.type = _python_type(attribute.type)
+        self.kind: Kind = "text" if filter == "text" else _kind(self.type)
         self.filter = bool(filter)
-        self._show = show or _plain(attribute.type, empty)
+        self.cell: Callable[[Any, Row], Cell] = _shown_by(show) if show else _plain(empty)
+
+    @property
+    def said(self) -> str:
+        """The label inside a sentence: "expires", but "URL"."""
+        return self.label if self.label[1:2].isupper() else self.label[:1].lower() + self.label[1:]
 
     @property
     def is_numeric(self) -> bool:
         """Whether it is set flush right, in tabular figures."""
         return self.kind == "number"
 
-    def cell(self, value: Any, row: Row) -> Cell:
-        """The cell of a value."""
-        shown = self._show(value, row)
-        return Cell(shown) if isinstance(shown, str) else shown
+    def parse(self, text: str) -> Any:
+        """A value of the column's type from a URL; ValueError when it is none."""
+        return text if self.type is str else TypeAdapter(self.type).validate_python(text)
 
 
 class Table:
@@ -103,20 +123,23 @@ class Table:
         size: int = 50,
         empty: str = "Nothing here yet.",
     ) -> None:
-        if not columns:
-            raise DeclarationError(f"Table({model.__name__}) shows nothing; add a Column({model.__name__}.…).")
-        names = [column.name for column in columns]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise DeclarationError(
-                f"Table({model.__name__}) has two columns named {', '.join(twice)}; give one a name=."
-            )
         self.model, self.joins, self.link, self.size, self.empty = model, tuple(joins), link, size, empty
         self.columns = columns
         self.by_name = {column.name: column for column in columns}
         self.primary: tuple[Any, ...] = tuple(getattr(model, key.name) for key in inspect(model).primary_key)
+        self._in_link = [name for _, name, _, _ in Formatter().parse(link) if name]
+        if not columns:
+            raise self._wrong(f"shows nothing; add a Column({model.__name__}.…)")
+        if twice := [c.name for c in columns if self.by_name[c.name] is not c]:
+            raise self._wrong(f"has two columns named {twice[0]!r}; give one of them a name=")
         self.sort = _default_sort(sort, columns)
-        if unknown := [name for name in self.sort.split(",") if name and name.lstrip("-") not in self.by_name]:
-            raise DeclarationError(f"Table({model.__name__}) sorts by {unknown[0]!r}, which is none of its columns.")
+        if unknown := [name for name in self.sort.split(",") if name.removeprefix("-") not in self.by_name]:
+            raise self._wrong(f"sorts by {unknown[0]!r}, which is none of its columns: {', '.join(self.by_name)}")
+        known = {*self.by_name, *(key.key for key in self.primary)}
+        if link and (not link.startswith("/") or not known.issuperset(self._in_link)):
+            raise self._wrong(
+                f"links to {link!r}; write a path with columns or the key in braces, as in '/domains/{{id}}'"
+            )
 
     def load(self, db: "Session", state: "UrlState", *, where: Sequence[Any] = ()) -> "TableView":
         """The rows that a URL asks for, ready to render; `where` narrows what the table is about."""
@@ -126,7 +149,10 @@ class Table:
 
     def href(self, row: Row) -> str:
         """The link of a row, "" when rows have none."""
-        return self.link.format_map({k: quote(str(v), safe="") for k, v in row.items()}) if self.link else ""
+        return self.link.format_map({name: quote(str(row[name]), safe="") for name in self._in_link})
+
+    def _wrong(self, what: str) -> DeclarationError:
+        return DeclarationError(f"{declared_here()}: Table({self.model.__name__}) {what}.")
 
 
 def shorten(text: str, longest: int = LONGEST_TEXT) -> str:
@@ -137,6 +163,18 @@ def shorten(text: str, longest: int = LONGEST_TEXT) -> str:
     return f"{text[:half]}…{text[-half:]}"
 
 
+def word(value: Any) -> str:
+    """A value as it is written in a filter and a URL."""
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+def _is_link(href: str) -> bool:
+    try:
+        return href.isprintable() and urlsplit(href).scheme in _LINKS
+    except ValueError:
+        return False
+
+
 def _default_sort(sort: Any, columns: Sequence[Column]) -> str:
     if sort is None:
         return columns[0].name
@@ -145,33 +183,48 @@ def _default_sort(sort: Any, columns: Sequence[Column]) -> str:
     return next((c.name for c in columns if c.expression is sort), str(getattr(sort, "key", sort)))
 
 
-def _kind(type_: Any) -> Kind:
+def _python_type(type_: Any) -> type[Any]:
+    """The type of a column's values; SQLModel's own types (texts, UTC moments) do not tell theirs."""
     try:
-        python = type_.python_type
+        whole: Any = type_.impl if isinstance(type_, TypeDecorator) else type_
+        found: type[Any] = whole.python_type
     except NotImplementedError:
-        return "text"
+        return str
+    return found
+
+
+def _kind(python: type[Any]) -> Kind:
     if issubclass(python, bool):
         return "flag"
-    if issubclass(python, int | float | Decimal):
+    if issubclass(python, int | float | Decimal) and not issubclass(python, Enum):
         return "number"
-    return "date" if issubclass(python, date | datetime) else "choice"
+    return "date" if issubclass(python, date) else "choice"
 
 
-def _plain(type_: Any, empty: str) -> Show:
-    """How values of a type are shown when the column does not say."""
+def _shown_by(show: Show) -> Callable[[Any, Row], Cell]:
+    def cell(value: Any, row: Row) -> Cell:
+        shown = show(value, row)
+        return shown if isinstance(shown, Cell) else Cell(shown)
+
+    return cell
+
+
+def _plain(empty: str) -> Callable[[Any, Row], Cell]:
+    """How values are shown when the column does not say."""
     nothing = Cell(empty, tone="unknown")
 
-    def show(value: Any, _row: Row) -> Cell | str:
+    def cell(value: Any, _row: Row) -> Cell:
         if value is None or value == "":
             return nothing
-        if isinstance(value, str):
-            return value if len(value) <= LONGEST_TEXT else Cell(shorten(value), title=value)
         if isinstance(value, bool):
-            return "yes" if value else "no"
+            return Cell("yes" if value else "no")
         if isinstance(value, datetime):
             return Cell(f"{value:%Y-%m-%d %H:%M}", title=value.isoformat())
-        if isinstance(value, int):
-            return f"{value:,}"
-        return f"{value:,.2f}" if isinstance(value, float | Decimal) else str(value)
+        if isinstance(value, int) and not isinstance(value, Enum):
+            return Cell(f"{value:,}")
+        if isinstance(value, float | Decimal):
+            return Cell(f"{value:,.2f}")
+        text = word(value)
+        return Cell(text) if len(text) <= LONGEST_TEXT else Cell(shorten(text), title=text)
 
-    return show
+    return cell

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..db import Session
 from . import query
-from .declare import PAGE_SIZES, Cell, Column, Table
+from .declare import PAGE_SIZES, Cell, Column, Table, word
 from .state import Pairs, UrlState
 
 
@@ -110,21 +110,23 @@ class TableView:
 
 def view(table: Table, db: Session, state: UrlState, where: Sequence[Any]) -> TableView:
     """Answer one URL: count, fetch one page as columns, prepare cells and links."""
-    narrowing = query.narrow(table, state)
+    narrowing = query.narrow(table, state, is_sqlite=db.get_bind().dialect.name == "sqlite")
     conditions = [*where, *narrowing.conditions]
+    sizes = sorted({*PAGE_SIZES, table.size})
+    size = state.number("size", table.size)
+    size = size if size in sizes else table.size
     total = db.execute(query.count(table, where)).scalar_one()
     matching = db.execute(query.count(table, conditions)).scalar_one() if narrowing.conditions else total
-    size = state.number("size", table.size)
-    size = size if size in (*PAGE_SIZES, table.size) else table.size
     page = min(state.number("page", 1), max(1, ceil(matching / size)))
-    statement = query.rows(table, conditions).order_by(*query.order(table, state)).limit(size).offset((page - 1) * size)
+    found: Iterable[Any] = db.execute(query.rows(table, state, conditions, size=size, page=page)).mappings()
     shown = [column for column in table.columns if not column.hidden]
-    found: Iterable[Any] = db.execute(statement).mappings()
     rows = [RowView(table.href(row), [column.cell(row[column.name], row) for column in shown]) for row in found]
-    filters = [_filter(table, column, db, state) for column in table.columns if column.filter]
+    filters = [_filter(column, db, state) for column in table.columns if column.filter]
+    own = ["q", "page", *(f"{f.name}{end}" for f in filters for end in ("", ".has", ".from", ".to"))]
+    kept = state.without(*own)
     return TableView(
         path=state.path,
-        heads=[_head(table, column, state) for column in shown],
+        heads=[_head(column, state, query.sorting(table, state).split(",")[0]) for column in shown],
         rows=rows,
         total=total,
         matching=matching,
@@ -134,17 +136,16 @@ def view(table: Table, db: Session, state: UrlState, where: Sequence[Any]) -> Ta
         searchable=any(column.search for column in table.columns),
         filters=filters,
         chips=[Chip(text, href) for text, href in narrowing.chips],
-        sizes=[SizeLink(str(n), state.with_(size=str(n)), n == size) for n in PAGE_SIZES],
+        sizes=[SizeLink(str(n), state.with_(size=str(n)), n == size) for n in sizes],
         prev_href=state.with_(page=str(page - 1)) if page > 1 else "",
         next_href=state.with_(page=str(page + 1)) if page * size < matching else "",
-        clear_href=state.url([(n, v) for n, v in state.without() if n in ("sort", "size")]),
-        hidden=[(n, v) for n, v in state.without() if n in ("sort", "size")],
+        clear_href=state.url(kept),
+        hidden=kept,
         empty=table.empty,
     )
 
 
-def _head(table: Table, column: Column, state: UrlState) -> Head:
-    first = query.sorting(table, state).split(",")[0]
+def _head(column: Column, state: UrlState, first: str) -> Head:
     is_first = first.removeprefix("-") == column.name
     direction = "" if not is_first else "desc" if first.startswith("-") else "asc"
     turned = f"-{column.name}" if direction == "asc" else column.name
@@ -157,17 +158,16 @@ def _head(table: Table, column: Column, state: UrlState) -> Head:
     )
 
 
-def _filter(table: Table, column: Column, db: Session, state: UrlState) -> Filter:
-    chosen = state.all(column.name)
+def _filter(column: Column, db: Session, state: UrlState) -> Filter:
     if column.kind == "text":
         return Filter(column.name, column.label, "text", value=state.get(f"{column.name}.has"))
     if column.kind in ("number", "date"):
         low, high = state.get(f"{column.name}.from"), state.get(f"{column.name}.to")
         return Filter(column.name, column.label, column.kind, low=low, high=high)
-    if column.kind == "flag":
-        values: list[tuple[str, str]] = [("yes", "yes"), ("no", "no")]
-    else:
-        values = [(str(value), str(value)) for value in db.execute(query.choices(table, column)).scalars()]
-    values = [("", "any"), *values, (query.NONE, column.empty)]
-    options = [Option(value, label, value in chosen) for value, label in values]
+    chosen = state.all(column.name)
+    known = ("yes", "no") if column.kind == "flag" else map(word, db.execute(query.choices(column)).scalars())
+    values = dict.fromkeys([*known, *chosen])  # what is chosen stays chosen, though no row has it
+    own = {"", query.NONE, "any"} if column.kind == "flag" else {"", query.NONE}
+    options = [Option("", "any", not chosen), *(Option(v, v, v in chosen) for v in values if v not in own)]
+    options.append(Option(query.NONE, column.empty, query.NONE in chosen))
     return Filter(column.name, column.label, column.kind, value=chosen[0] if chosen else "", options=options)

@@ -1,7 +1,7 @@
 """Try a registrar account without saving it: `python -m app.sources KIND --set key=value …`.
 
 One JSON object per domain on standard output, remarks on standard error. The exit code is 0 only when the
-list is complete; an incomplete one is printed as far as it came, but exits with 1 like any failure, and the last
+list is complete; an incomplete one is printed as far as it came, but exits with 1 like any failure, and one
 line on standard error says what is missing.
 """
 
@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 
 from app.sources.kinds import KINDS, kind_of
 from core.errors import CoreError, UserError
+
+LONGEST_TIMEOUT_S = 600
+ATTEMPTS = 3  # one fewer than the scheduled read: somebody is waiting
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("kind", nargs="?", help="a registrar; without one, the kinds and their fields are listed")
     parser.add_argument("--base-url", default="", help="a server that stands in: its scheme, host and port are used")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a credential; repeat it")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for one request (30)")
+    parser.add_argument("--timeout", type=int, default=30, metavar="SECONDS", help="for one request (30)")
     return parser
 
 
@@ -52,7 +55,9 @@ def _list_kinds() -> int:
 def _read(given: argparse.Namespace) -> int:
     kind = kind_of(given.kind)
     credentials = dict(_pair(text) for text in given.set)
-    account = kind.account(credentials, base_url=given.base_url, timeout_s=given.timeout)
+    account = kind.account(credentials, base_url=given.base_url, timeout_s=given.timeout, attempts=ATTEMPTS)
+    if not 1 <= given.timeout <= LONGEST_TIMEOUT_S:
+        raise UserError(f"--timeout takes 1 to {LONGEST_TIMEOUT_S} seconds")
     if path := urlsplit(given.base_url).path.strip("/"):
         print(f"note: /{path} of the base URL is not used; the registrar's own path stays", file=sys.stderr)
     listing = kind.read(account)

@@ -1,5 +1,6 @@
 """One registrar account: its credentials, the connection made with them, and its failures in words."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ class Account:
         reasons: Reasons | None = None,
         advice: Advice | None = None,
     ) -> "Api":
-        """Prepare the connection; `reasons` explains codes and statuses, `advice` is in the registrar's terms."""
+        """Prepare the connection; `reasons` explains codes and statuses, `advice` is the registrar's own."""
         stand_in = urlsplit(self.base_url).hostname in LOOPBACK  # has none of the registrar's limits
         client = Client(
             self.base_url,
@@ -125,7 +126,7 @@ class Api:
         if reply.status != 200:
             raise self._refusal(reply)
         text = reply.text  # not the bytes, where another encoding could hide a declaration
-        if any(mark in text.lower() for mark in ("<!doctype", "<!entity")):
+        if re.search("<!(doctype|entity)", text, re.IGNORECASE):
             raise self.error("unexpected answer", "a web page or an unsafe document where XML was expected")
         try:
             return ElementTree.fromstring(text)

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from app.sources import godaddy, namecheap, namecom
 from app.sources.account import Account, SourceError
-from app.sources.listing import Listing
+from app.sources.listing import LABEL, Listing
 from core.http import LOOPBACK
 
 
@@ -71,7 +72,7 @@ class Kind:
             host, port = url.hostname, url.port
         except ValueError:
             host, port = None, None
-        if not host or url.scheme not in ("http", "https"):
+        if not host or not _is_host(host) or url.scheme not in ("http", "https"):
             raise self._mistake("needs a base URL like https://host or http://127.0.0.1:8080")
         if url.scheme == "http" and host not in LOOPBACK:
             raise self._mistake("is not asked over http, which would show the credentials to everybody; use https")
@@ -79,6 +80,14 @@ class Kind:
 
     def _mistake(self, what: str) -> SourceError:
         return SourceError(f"{self.label}: settings: it {what}", reason="settings")
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        labels = text.split(".")
+        return not labels[-1].isdecimal() and all(LABEL.fullmatch(label) for label in labels)
 
 
 KINDS: Mapping[str, Kind] = {

@@ -59,9 +59,9 @@ def moment(value: object) -> datetime | date | None:
         if len(text) > 8 and text.replace(".", "", 1).isdecimal():
             seconds = float(text)
             return datetime.fromtimestamp(seconds / 1000 if seconds >= MILLISECONDS_FROM else seconds, UTC)
-        if len(text) == len("2027-01-31"):
+        if ":" not in text:
             return date.fromisoformat(text)
-        read = datetime.fromisoformat(text)
+        read = datetime.fromisoformat(text.removesuffix(" UTC"))
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text[:40]!r} is no date") from None
@@ -131,11 +131,15 @@ def registration(
     currency: str | None = None,
 ) -> Registration:
     """A registration from values as registrars send them; ValueError when name or dates are unreadable."""
-    amount = price(renewal_price)
+    key, amount = domain_name(name), price(renewal_price)
+    try:
+        expires_at, registered_at = moment(expires), moment(registered)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
     return Registration(
-        name=domain_name(name),
-        expires_at=moment(expires),
-        registered_at=moment(registered),
+        name=key,
+        expires_at=expires_at,
+        registered_at=registered_at,
         auto_renew=flag(auto_renew),
         locked=flag(locked),
         privacy=flag(privacy),
@@ -157,7 +161,7 @@ class Listing:
 
 def _iso(value: datetime | date | None) -> str | None:
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
     return value.isoformat() if value else None
 
 

@@ -23,7 +23,7 @@ REASONS: Reasons = {
 }
 ADVICE: Advice = {
     "wrong key": "switch API access on under Profile > Tools, and copy the user name and the key from there",
-    "address not allowed": "allow this machine's public IPv4 under Profile > Tools, and enter it as client_ip",
+    "address not allowed": "allow this machine's public IPv4 under Profile > Tools; it is also the client_ip",
 }
 PRIVACY = {"ENABLED": True, "NOTPRESENT": False, "NOTALLOTED": False}
 HOPELESS = ("unreachable", "rate limited", "their fault")  # the next price would fail in the same way

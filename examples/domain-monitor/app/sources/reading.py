@@ -35,8 +35,6 @@ class Reading:
             return False
         for row in page:
             try:
-                if not isinstance(row, Mapping):
-                    raise ValueError(f"{str(row)[:40]!r} is no domain")
                 found = read(row)
                 self._rows.setdefault(found.name, found)
             except ValueError as error:

@@ -13,14 +13,13 @@ from sqlmodel import SQLModel
 
 from .. import http
 from ..crypto import Keyring, give_keyring
-from ..errors import UserError
+from ..errors import Busy, UserError
 from .session import Actor, Change, Session, Upserted
-from .turnstile import Turnstile
+from .turnstile import WAIT_S, Turnstile
 
 __all__ = ["Actor", "Change", "Database", "Session", "Upserted"]
 
-BUSY_TIMEOUT_MS = 10_000
-READERS = 40
+CONNECTIONS = 40
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"}
 
 # Alembic can only drop or change a constraint that has a name.
@@ -36,13 +35,13 @@ SQLModel.metadata.naming_convention = {
 class Database:
     """The engines of one database; made at start, closed at the end, never at import."""
 
-    def __init__(self, url: str, *, keyring: Keyring) -> None:
-        self.url = make_url(url)
+    def __init__(self, url: str, *, keyring: Keyring, wait_s: float = WAIT_S) -> None:
+        self.url, self.wait_s = make_url(url), wait_s
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.before_commit: Callable[[Session], None] | None = None
         self._turnstile: Turnstile | None = None
         if self.is_sqlite:
-            self._turnstile = Turnstile(Path(str(self.url.database)))
+            self._turnstile = Turnstile(Path(str(self.url.database)), wait_s=wait_s)
         self.writer = self._engine(keyring, query_only=False)
         self.reader = self._engine(keyring, query_only=True)
 
@@ -59,13 +58,15 @@ class Database:
     def reading_each(self) -> Session:
         """A session whose every statement reads for itself, so that nothing stays open in between."""
         option = {"snapshot": False} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        return Session(self.reader.execution_options(**option), expire_on_commit=False)
+        session = Session(self.reader.execution_options(**option), expire_on_commit=False)
+        session.fetches_at_once = True
+        return session
 
     @contextmanager
     def write(self, actor: Actor) -> Iterator[Session]:
         """A transaction that writes: commits at the end, rolls back on an exception.
 
-        Raises Busy when no other writer made room within 10 s.
+        Raises Busy when the other writers made no room within `wait_s`.
         """
         with self.writing(actor) as session:
             try:
@@ -82,18 +83,33 @@ class Database:
         session.before_commit = self.before_commit
         return session
 
+    def analyze(self) -> None:
+        """Let SQLite look at what its indexes hold, a few rows of each: its plans depend on it."""
+        if self.is_sqlite:
+            with self.writer.begin() as connection:
+                connection.exec_driver_sql("PRAGMA analysis_limit=400")
+                connection.exec_driver_sql("ANALYZE")
+
     def close(self) -> None:
         """Close every connection."""
         self.reader.dispose()
         self.writer.dispose()
+        if self._turnstile:
+            self._turnstile.close()
 
     def _engine(self, keyring: Keyring, *, query_only: bool) -> Engine:
-        # One pooled writer is enough: the turnstile lets one in at a time.
-        size = READERS if query_only or not self.is_sqlite else 2
-        engine = create_engine(self.url, pool_size=size, max_overflow=0, pool_timeout=BUSY_TIMEOUT_MS / 1000)
+        # SQLite: the pool never makes anybody wait, for writers queue at the turnstile, which is fair.
+        engine = create_engine(
+            self.url,
+            pool_size=CONNECTIONS,
+            max_overflow=-1 if self.is_sqlite else 0,
+            pool_timeout=self.wait_s,
+            pool_use_lifo=True,
+            hide_parameters=True,  # an error's text must not carry a secret into a log
+        )
         give_keyring(engine.dialect, keyring)
         if self.is_sqlite:
-            event.listen(engine, "connect", _prepare(query_only))
+            event.listen(engine, "connect", _prepare(query_only, self.wait_s))
             event.listen(engine, "begin", self._begin_read if query_only else self._begin_write)
             if not query_only:
                 event.listen(engine, "checkin", self._leave)
@@ -105,24 +121,30 @@ class Database:
 
     def _begin_write(self, connection: Connection) -> None:
         assert self._turnstile
-        if not connection.info.get("seated"):
+        if "seated" not in connection.info:
             self._turnstile.enter()
-            connection.info["seated"] = True
-            http.forbid("a write transaction is open")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.info["seated"] = http.forbid("a write transaction is open")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except OperationalError as error:  # a program that is not ours holds the database
+            if is_locked(error):
+                raise Busy from error
+            raise
 
-    def _leave(self, _connection: object, record: Any) -> None:
-        if record.info.pop("seated", False):
+    def _leave(self, connection: sqlite3.Connection | None, record: Any) -> None:
+        if connection and connection.in_transaction:  # COMMIT itself failed, which SQLAlchemy takes for an end
+            connection.rollback()
+        if allow_network := record.info.pop("seated", None):
             assert self._turnstile
-            http.forbid(None)
+            allow_network()
             self._turnstile.leave()
 
 
-def _prepare(query_only: bool) -> Callable[[sqlite3.Connection, object], None]:
+def _prepare(query_only: bool, wait_s: float) -> Callable[[sqlite3.Connection, object], None]:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # we write BEGIN ourselves; see _begin_write
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")  # first: switching to WAL may have to wait
+        cursor.execute(f"PRAGMA busy_timeout={round(wait_s * 1000)}")  # first: switching to WAL may have to wait
         if not query_only:
             cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
@@ -157,9 +179,8 @@ def prepare_folder(data_dir: Path) -> str:
     )
 
 
-def _file_system(path: Path) -> str:
+def _file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
     """The type of the file system that holds a path, "" where /proc does not tell."""
-    mounts = Path("/proc/mounts")
     if not mounts.exists():
         return ""
     rows = [line.split()[1:3] for line in mounts.read_text().splitlines()]

@@ -54,7 +54,8 @@ class Turnstile:
     whoever gives up the seat finds the gate taken and the waiting process goes first.
     """
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, *, wait_s: float = WAIT_S) -> None:
+        self._wait_s = wait_s
         self._lock = FairLock()
         self._paths = (
             database.with_name(f"{database.name}-gate"),
@@ -64,9 +65,9 @@ class Turnstile:
         self._pid = 0
 
     def enter(self) -> None:
-        """Take the seat; Busy when that takes longer than WAIT_S."""
-        deadline = time.monotonic() + WAIT_S
-        if not self._lock.acquire(WAIT_S):
+        """Take the seat; Busy when that takes too long."""
+        deadline = time.monotonic() + self._wait_s
+        if not self._lock.acquire(self._wait_s):
             raise Busy
         try:
             gate, seat = self._open()
@@ -84,6 +85,13 @@ class Turnstile:
         if self._files:
             fcntl.flock(self._files[1], fcntl.LOCK_UN)
         self._lock.release()
+
+    def close(self) -> None:
+        """Close the lock files; nobody of this process may hold the seat."""
+        if self._files and self._pid == os.getpid():
+            for file in self._files:
+                os.close(file)
+        self._files = None
 
     def _open(self) -> tuple[int, int]:
         if self._files is None or self._pid != os.getpid():  # a forked child needs locks of its own

@@ -1,30 +1,21 @@
-"""Two migration histories over one metadata: core's, beside this file, and the app's, in `migrations/`."""
+"""Two migration histories over one metadata: core's, beside this file, and the app's, in `migrations/`.
 
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+Alembic does the work (in `alembic.py` beside this file, imported at the first need: it costs a third of a second at
+start); whether there is any is seen here, from the revision files and the version tables.
+"""
+
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from alembic.autogenerate import compare_metadata
-from alembic.autogenerate.api import RevisionContext
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, inspect
-from sqlmodel import SQLModel
 
-from .. import log
 from ..db import Database
-from ..errors import CoreError, UserError
 from ..settings import PROJECT
 
 CORE_PREFIX = "core_"
-SNAPSHOTS_KEPT = 5
-logger = log.get("core.migrations")
+_REVISION = re.compile(r"""^(revision|down_revision)\b[^=]*=\s*["'](\w+)["']""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -40,9 +31,14 @@ class History:
         """Whether a table belongs to this history: core's begin with core_, and full-text shadows with theirs."""
         return table.startswith(CORE_PREFIX) == self.is_core
 
-    def script(self) -> ScriptDirectory:
-        """The revision files of this history."""
-        return ScriptDirectory(Path(__file__).parent, version_locations=[str(self.folder)])
+    def head(self) -> str | None:
+        """The last revision as the files say, "" without files; None when they are not one line."""
+        named = [_REVISION.findall(path.read_text()) for path in self.folder.glob("*.py")]
+        revisions = [value for names in named for key, value in names if key == "revision"]
+        followed = {value for names in named for key, value in names if key == "down_revision"}
+        heads = [revision for revision in revisions if revision not in followed]
+        is_line = len(heads) == min(1, len(revisions)) and len(set(revisions)) == len(revisions)
+        return "".join(heads) if is_line else None
 
 
 CORE = History("core", Path(__file__).parent / "versions", "core_version", is_core=True)
@@ -53,159 +49,44 @@ def app_history(folder: Path = PROJECT / "migrations") -> History:
     return History("app", folder, "alembic_version", is_core=False)
 
 
-def pending(database: Database, histories: Iterable[History]) -> dict[str, list[str]]:
-    """The revisions still to run, oldest first, by history; UserError when the database knows newer ones."""
-    with database.reader.connect() as connection:
-        return {h.name: _missing(h, _current(connection, h)) for h in histories}
-
-
-def upgrade(database: Database, histories: Iterable[History], *, snapshots: Path) -> dict[str, list[str]]:
-    """Run what is pending, all of it in one transaction after a snapshot; returns what ran.
-
-    Foreign keys are off meanwhile (a batch change re-creates a table, which would cascade) and are
-    checked before the commit; CoreError when a row would be left pointing nowhere.
-    """
-    wanted = list(histories)
-    todo = pending(database, wanted)
-    if not any(todo.values()):
-        return todo
-    _snapshot(database, snapshots)
-    with database.writer.connect() as connection:
-        if database.is_sqlite:
-            _outside_transaction(connection, "PRAGMA foreign_keys=OFF")
-        try:
-            with connection.begin():
-                ran = {
-                    h.name: _missing(h, _current(connection, h)) for h in wanted
-                }  # another process may have been first
-                for history in wanted:
-                    _upgrade_one(connection, history)
-                if database.is_sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
-                    raise CoreError(f"migration undone: rows would point nowhere, the first in table {orphans[0][0]}")
-        finally:
-            if database.is_sqlite:
-                _outside_transaction(connection, "PRAGMA foreign_keys=ON")
-    logger.info("migrated", **{name: revisions[-1] for name, revisions in ran.items() if revisions})
-    return ran
-
-
-def _outside_transaction(connection: Connection, pragma: str) -> None:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    driver.execute(pragma)
-
-
-def new_revision(database: Database, history: History, message: str) -> Path | None:
-    """Write the revision that brings the tables to what the models say; None when they agree already."""
-    history.folder.mkdir(exist_ok=True)
-    if _missing(history, _current_of(database, history)):
-        raise UserError("the database is behind: run `python -m core migrate` first")
-    script = history.script()
-    options: dict[str, Any] = {
-        "message": message, "autogenerate": True, "sql": False, "head": "head", "splice": False,
-        "branch_label": None, "version_path": str(history.folder), "rev_id": _next_id(history), "depends_on": None,
-    }  # fmt: skip
-    context = RevisionContext(Config(), script, options)
-
-    with database.reader.connect() as connection, _alembic(connection, history, script) as environment:
-        migration = environment.get_context()
-        context.run_autogenerate(migration.get_current_heads(), migration)
-    operations = context.generated_revisions[-1].upgrade_ops
-    if operations is None or operations.is_empty():
-        return None
-    written = [Path(made.path) for made in context.generate_scripts() if made]
-    return written[-1]
-
-
-def differences(connection: Connection, history: History) -> list[Any]:
-    """What autogenerate would still change for this history; empty when models and tables agree."""
-    with _alembic(connection, history, history.script()) as environment:
-        return list(compare_metadata(environment.get_context(), SQLModel.metadata))
-
-
-@contextmanager
-def _alembic(
-    connection: Connection,
-    history: History,
-    script: ScriptDirectory,
-    step: Callable[[Any, Any], list[Any]] | None = None,
-) -> Iterator[EnvironmentContext]:
-    """Alembic's machinery for one history on our connection, without an env.py or alembic.ini."""
-
-    def include(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
-        return kind != "table" or (history.owns(name or "") and not _is_shadow(connection, name or ""))
-
-    with EnvironmentContext(Config(), script, fn=step, destination_rev="head") as environment:
-        environment.configure(
-            connection=connection,
-            target_metadata=SQLModel.metadata,
-            version_table=history.version_table,
-            include_object=include,
-            render_as_batch=True,
-            transactional_ddl=False,  # the transaction is ours
-            user_module_prefix="sqlmodel.",
-        )
-        yield environment
-
-
-def _upgrade_one(connection: Connection, history: History) -> None:
-    script = history.script()
-    with _alembic(
-        connection, history, script, lambda revision, _: script._upgrade_revs("head", revision)
-    ) as environment:
-        environment.run_migrations()
-
-
-def _current_of(database: Database, history: History) -> str | None:
-    with database.reader.connect() as connection:
-        return _current(connection, history)
-
-
-def _current(connection: Connection, history: History) -> str | None:
+def current(connection: Connection, history: History) -> str | None:
+    """The revision that a database is at."""
     if not inspect(connection).has_table(history.version_table):
         return None
     return connection.exec_driver_sql(f"SELECT version_num FROM {history.version_table}").scalar()
 
 
-def _missing(history: History, current: str | None) -> list[str]:
-    try:
-        revisions = list(history.script().iterate_revisions("head", current or "base"))
-    except CommandError as error:
-        raise UserError(
-            f"the database is at {history.name} revision {current!r}, which this version does not know: "
-            "it was made by a newer one. Deploy that version, or restore a snapshot from data/backups/."
-        ) from error
-    return [revision.revision for revision in reversed(revisions)]
-
-
-def _next_id(history: History) -> str:
-    return f"{len(list(history.folder.glob('*.py'))) + 1:04d}"
-
-
-def _is_shadow(connection: Connection, table: str) -> bool:
-    """Whether SQLite made a table itself, for a full-text index."""
-    if connection.dialect.name != "sqlite":
-        return False
-    virtual = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'"
-    names = connection.exec_driver_sql(virtual).scalars().all()
-    return any(table == name or table.startswith(f"{name}_") for name in names)
-
-
-def _snapshot(database: Database, folder: Path) -> None:
-    """Copy a SQLite database that has tables, with its online backup, before it changes."""
-    if not database.is_sqlite:
-        return
+def pending(database: Database, histories: Iterable[History]) -> dict[str, list[str]]:
+    """The revisions still to run, oldest first, by history; UserError when the database knows newer ones."""
+    wanted = list(histories)
     with database.reader.connect() as connection:
-        if not inspect(connection).get_table_names():
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"before-migration-{datetime.now():%Y%m%d-%H%M%S}.db"
-        source = connection.connection.driver_connection
-        assert isinstance(source, sqlite3.Connection)
-        copy = sqlite3.connect(target)
-        with copy:
-            source.backup(copy)
-        copy.close()
-    for old in sorted(folder.glob("before-migration-*.db"))[:-SNAPSHOTS_KEPT]:
-        old.unlink()
-    logger.info("snapshot", file=str(target))
+        if all(history.head() == (current(connection, history) or "") for history in wanted):
+            return {history.name: [] for history in wanted}
+    from . import alembic
+
+    return alembic.pending(database, wanted)
+
+
+def upgrade(database: Database, histories: Iterable[History], *, snapshots: Path) -> dict[str, list[str]]:
+    """Run what is pending, all of it in one transaction after a snapshot; returns what ran, by history."""
+    wanted = list(histories)
+    todo = pending(database, wanted)
+    if not any(todo.values()):
+        return todo
+    from . import alembic
+
+    return alembic.upgrade(database, wanted, snapshots=snapshots)
+
+
+def new_revision(database: Database, history: History, message: str) -> Path | None:
+    """Write the revision that brings the tables to what the models say; None when they agree already."""
+    from . import alembic
+
+    return alembic.new_revision(database, history, message)
+
+
+def differences(connection: Connection, history: History) -> list[object]:
+    """What autogenerate would still change for this history; empty when models and tables agree."""
+    from . import alembic
+
+    return alembic.differences(connection, history)

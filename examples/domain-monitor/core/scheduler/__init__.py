@@ -1,7 +1,7 @@
 """The scheduler: APScheduler's memory scheduler is the clock, the `core_run` row decides who runs."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -12,7 +12,7 @@ from sqlmodel import col
 from .. import log
 from ..db import Actor, Database, Session
 from ..errors import Busy, Refused
-from ..jobs import LIVE, DeclaredJob, Job, JobRun, dead_runs, retry_of
+from ..jobs import LEASE, LIVE, DeclaredJob, Job, JobRun, dead_runs, retry_of
 from ..time import now
 from .due import Clock
 
@@ -40,8 +40,10 @@ class Executor(Protocol):
 class Scheduler:
     """Claims what is due, takes what is queued, and finds the runs that died."""
 
-    def __init__(self, jobs: dict[str, DeclaredJob], database: Database, runner: Executor) -> None:
-        self.jobs, self.database, self.runner = jobs, database, runner
+    def __init__(
+        self, jobs: dict[str, DeclaredJob], database: Database, runner: Executor, *, lease: timedelta = LEASE
+    ) -> None:
+        self.jobs, self.database, self.runner, self.lease = jobs, database, runner, lease
         self.ticked_at = now()
         self._clock = BackgroundScheduler(timezone=UTC)
         self._sweeping = threading.Lock()
@@ -65,8 +67,9 @@ class Scheduler:
             db.add_all(Job(name=name, since=now()) for name in self.jobs if name not in known)
 
     def stop(self) -> None:
-        """Stop the clock, then the runs."""
-        self._clock.shutdown(wait=False)
+        """Stop the clock, then the runs, among them one that the last beat is just starting."""
+        if self._clock.running:
+            self._clock.shutdown(wait=True)
         self.runner.stop()
 
     @property
@@ -100,7 +103,7 @@ class Scheduler:
         """One beat: settle runs that died, start runs that are queued."""
         with self._sweeping:
             with self.database.read() as db:
-                dead = dead_runs(db)
+                dead = dead_runs(db, lease=self.lease)
                 waiting = self._waiting(db)
             for name in list(self._unclaimed):
                 self._unclaimed.discard(name)

@@ -1,5 +1,6 @@
 """Due times: when a job's `cron` or `every` says it is due, the same in every process."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,8 +12,10 @@ from ..marks import JobMark
 from ..time import period
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
+_INSTANT = timedelta(microseconds=1)
 # To find the last due time we look back through ever wider windows, so that few steps suffice.
 _WINDOWS = (
     timedelta(minutes=2),
@@ -49,28 +52,32 @@ class Cron:
         minute, hour, day, month, weekday = _fields(line)
         self.zone = zone
         self.on_wall_clock = not hour.startswith("*")
+        days = [(day, _weekdays(weekday))]
+        if not day.startswith("*") and not weekday.startswith("*"):
+            days = [(day, "*"), ("*", _weekdays(weekday))]
         timezone = UTC if self.on_wall_clock else zone
-        days = [(day, "*"), ("*", _weekdays(weekday))] if day != "*" and weekday != "*" else [(day, _weekdays(weekday))]
         self.triggers = [
             CronTrigger(minute=minute, hour=hour, day=d, month=month, day_of_week=w, timezone=timezone) for d, w in days
         ]
+        if self._next(_EPOCH) is None:
+            raise ValueError("there is no such day")
 
     def latest(self, at: datetime) -> datetime | None:
         """The last due time not after `at`; None when there was none in four years."""
-        clock = self._to_clock(at)
+        clock = self._to_clock(at) + self._repeated(at)
         for window in _WINDOWS:
-            fire = self._next(clock - window)
-            if fire is None or fire > clock:
-                continue
-            while (after := self._next(fire + timedelta(microseconds=1))) and after <= clock:
-                fire = after
-            return self._from_clock(fire)
+            fire, last = self._next(clock - window), None
+            while fire and (due := self._from_clock(fire)) <= at:
+                last = due
+                fire = self._next(fire + _INSTANT)
+            if last:
+                return last
         return None
 
     def following(self, at: datetime) -> datetime | None:
         """The first due time after `at`."""
         clock = self._to_clock(at)
-        while (fire := self._next(clock + timedelta(microseconds=1))) is not None:
+        while (fire := self._next(clock + _INSTANT)) is not None:
             due = self._from_clock(fire)
             if due > at:
                 return due
@@ -78,16 +85,29 @@ class Cron:
         return None
 
     def _next(self, clock: datetime) -> datetime | None:
-        fires = [fire for t in self.triggers if (fire := t.get_next_fire_time(None, clock))]
-        return min(fires, default=None)
+        return min((fire for trigger in self.triggers if (fire := self._fire(trigger, clock))), default=None)
+
+    def _fire(self, trigger: CronTrigger, clock: datetime) -> datetime | None:
+        while (fire := _in_utc(trigger.get_next_fire_time(None, clock))) is not None:
+            # APScheduler moves a time that the hands jump over to one at which the line does not say so.
+            if self.on_wall_clock or _in_utc(trigger.get_next_fire_time(None, fire)) == fire:
+                return fire
+            clock = fire + _INSTANT
+        return None
 
     def _to_clock(self, at: datetime) -> datetime:
+        """Where the hands are, written as UTC; with a wildcard hour, UTC itself."""
+        return at.astimezone(self.zone).replace(tzinfo=UTC, fold=0) if self.on_wall_clock else at.astimezone(UTC)
+
+    def _repeated(self, at: datetime) -> timedelta:
+        """How far the hands had been ahead, in an hour that they go through again; zero in any other."""
         local = at.astimezone(self.zone)
-        return local.replace(tzinfo=UTC, fold=0) if self.on_wall_clock else local
+        first, again = local.replace(fold=0).utcoffset(), local.utcoffset()
+        return first - again if self.on_wall_clock and first and again is not None else timedelta(0)
 
     def _from_clock(self, clock: datetime) -> datetime:
         if not self.on_wall_clock:
-            return clock.astimezone(UTC)
+            return clock
         wall = clock.replace(tzinfo=self.zone, fold=0)
         due = wall.astimezone(UTC)
         if due.astimezone(self.zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
@@ -103,7 +123,10 @@ def due_of(mark: JobMark, zone: ZoneInfo) -> Every | Cron | None:
     """When a job is due; None for one that runs by hand. ValueError when its crontab line is wrong."""
     if mark.every:
         return Every(period(mark.every))
-    return Cron(mark.cron, zone) if mark.cron else None
+    try:
+        return Cron(mark.cron, zone) if mark.cron is not None else None
+    except ValueError as error:
+        raise ValueError(f'the crontab line {mark.cron!r} is wrong: {error}; write it like "0 6 * * 1"') from error
 
 
 class Clock(BaseTrigger):  # type: ignore[misc]
@@ -117,10 +140,18 @@ class Clock(BaseTrigger):  # type: ignore[misc]
         return self.due.following(now)
 
 
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment and moment.astimezone(UTC)
+
+
 def _fields(line: str) -> list[str]:
-    fields = line.split()
+    fields = line.lower().split()
     if len(fields) != 5:
-        raise ValueError(f'the crontab line {line!r} has {len(fields)} fields; write five: "0 6 * * 1"')
+        raise ValueError(f"it has {len(fields)} fields, not five")
+    for field, names in zip(fields, ("", "", "", _MONTHS, " ".join(_WEEKDAYS)), strict=True):
+        words = re.findall("[^0-9*,/-]+", field)
+        if unknown := [word for word in words if word not in names.split()]:
+            raise ValueError(f"{unknown[0]!r} means nothing there")
     return fields
 
 
@@ -129,15 +160,21 @@ def _weekdays(text: str) -> str:
     if text == "*":
         return text
     days: set[int] = set()
-    for part in text.lower().split(","):
-        span, _, step = part.partition("/")
-        low, _, high = span.partition("-")
+    for part in text.split(","):
+        span, slash, step = part.partition("/")
+        low, dash, high = span.partition("-")
         first = 0 if span == "*" else _weekday(low)
-        last = 6 if span == "*" or (step and not high) else _weekday(high) if high else first
+        last = 6 if span == "*" or (slash and not dash) else _weekday(high) if dash else first
         last += 7 if last < first else 0
+        if slash and not (step.isdecimal() and int(step)):
+            raise ValueError(f"the step {step!r} is no number above 0")
         days.update(day % 7 for day in range(first, last + 1, int(step or 1)))
     return ",".join(_WEEKDAYS[day] for day in sorted(days))
 
 
 def _weekday(text: str) -> int:
-    return _WEEKDAYS.index(text) if text in _WEEKDAYS else int(text)
+    if text in _WEEKDAYS:
+        return _WEEKDAYS.index(text)
+    if text not in tuple("01234567"):
+        raise ValueError(f"{text!r} is no weekday; use 0 to 7 or sun to sat")
+    return int(text)

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from ... import auth, security
 from ...auth import User
 from ...db import Session
-from ...pages import DB, Data, Params, View, action, page
+from ...pages import DB, Data, Params, View, action, page, serving
 from ...settings import Settings
 
 _WRONG = "That name and password do not fit. Ask for a sign-in link if you have no password."
@@ -18,14 +18,15 @@ _USED = "This link has been used or is too old. Make a new one: python -m core u
 @page("/-/sign-in", public=True)
 def sign_in(params: Params) -> View:
     """Sign in with your name and password, or open a sign-in link."""
-    return View("sign_in.html", title="Sign in", next=_local(params.get("next")), name="", error="")
+    return View("sign_in.html", title="Sign in", next=security.local(params.get("next")), name="", error="")
 
 
 @action("/-/sign-in", public=True)
 def sign_in_with_password(request: Request, db: DB, data: Data, settings: Settings) -> Any:
     """Sign in with a password."""
-    name, target = str(data.get("name", "")), _local(str(data.get("next", "")))
-    user = auth.check_password(db, name, str(data.get("password", "")))
+    name, target = str(data.get("name", "")), security.local(str(data.get("next", "")))
+    with serving(request).database.read() as reader:  # hashing takes long: no writer waits for it
+        user = auth.check_password(reader, name, str(data.get("password", "")))
     if user is None:
         return View("sign_in.html", status=422, title="Sign in", next=target, name=name, error=_WRONG)
     return _welcome(request, db, user, settings, target)
@@ -61,8 +62,9 @@ def sign_out(request: Request, db: DB, settings: Settings) -> Response:
 @action("/-/theme", public=True)
 def theme(data: Data) -> Response:
     """Choose the light or the dark theme for this browser."""
-    response = RedirectResponse(_local(str(data.get("next", ""))), 303)
-    response.set_cookie("theme", str(data.get("theme", "auto")), max_age=31_536_000, samesite="lax", httponly=True)
+    response = RedirectResponse(security.local(str(data.get("next", ""))), 303)
+    chosen = data.get("theme") if data.get("theme") in ("light", "dark") else "auto"
+    response.set_cookie("theme", str(chosen), max_age=31_536_000, samesite="lax", httponly=True)
     return response
 
 
@@ -73,8 +75,3 @@ def _welcome(request: Request, db: Session, user: User, settings: Settings, targ
     response = RedirectResponse(target, 303)
     security.set_session(response, settings, secret, is_secure=request.url.scheme == "https")
     return response
-
-
-def _local(path: str) -> str:
-    """A path of this tool; "/" for anything that could lead elsewhere."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"

@@ -1,0 +1,16 @@
+"""Domains: what we own, when it expires, what it costs a year. Every other feature builds on this one."""
+
+from .expiry import AMBER_DAYS, RED_DAYS, days_left, in_words, last_day_under, urgency
+from .models import Domain
+from .names import shown_name
+
+__all__ = [
+    "AMBER_DAYS",
+    "RED_DAYS",
+    "Domain",
+    "days_left",
+    "in_words",
+    "last_day_under",
+    "shown_name",
+    "urgency",
+]

@@ -1,0 +1,48 @@
+"""What we know of a domain. None always means that nobody told us.
+
+What the portfolio filters and counts by has an index: its first page is to be quick at any size.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import JSON
+from sqlmodel import Field, SQLModel
+
+from core import now
+
+
+class Domain(SQLModel, table=True):
+    """One name that we own, or owned: a domain is never deleted by a read, only missed."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True, max_length=253, description="As the DNS has it: lower case, A-labels.")
+    shown_name: str = Field(max_length=253, description="As people write it: münchen.de, not xn--mnchen-3ya.de.")
+
+    source_id: int | None = Field(default=None, foreign_key="source.id", ondelete="SET NULL", index=True)
+    registrar: str = Field(default="", max_length=80, index=True)
+    status: str | None = Field(default=None, index=True)
+
+    expires_at: datetime | None = Field(default=None, index=True)
+    expires_is_day: bool = Field(default=False, description="Only the day is known; the time is made up.")
+    registered_on: date | None = None
+    auto_renew: bool | None = None
+    locked: bool | None = None
+    privacy: bool | None = None
+    nameservers: list[str] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+
+    renewal_price: Decimal | None = Field(default=None, max_digits=12, decimal_places=2)
+    currency: str | None = Field(default=None, max_length=3, index=True, description="Known exactly when the price is.")
+
+    group_id: int | None = Field(default=None, foreign_key="group.id", ondelete="SET NULL", index=True)
+    group_is_typed: bool = Field(default=False, description="A person chose the group; the rules keep off.")
+    group_why: str = Field(default="", description="Which rule or person put it there.")
+
+    first_seen_at: datetime = Field(default_factory=now)
+    last_seen_at: datetime | None = Field(default=None, description="When its account listed it last.")
+    missing_since: datetime | None = Field(default=None, index=True, description="Since when a complete list lacks it.")
+
+    @property
+    def expires(self) -> datetime | date | None:
+        """When it expires: a moment, a bare day where no more is known, or None."""
+        return self.expires_at.date() if self.expires_at and self.expires_is_day else self.expires_at

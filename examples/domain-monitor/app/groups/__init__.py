@@ -1,0 +1,11 @@
+"""Groups: which unit a domain belongs to, by ordered rules that anybody can read."""
+
+from core import Feature
+
+from . import pages, rules_pages
+from .assignment import SOURCE, UNASSIGNED, assign
+from .models import Group, Rule
+
+feature = Feature(rules_pages, pages)  # /groups/rules before /groups/{id}
+
+__all__ = ["SOURCE", "UNASSIGNED", "Group", "Rule", "assign", "feature"]

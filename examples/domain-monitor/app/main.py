@@ -1,0 +1,8 @@
+"""The domain monitor: its features, in the order of the menu."""
+
+from core import App
+
+from . import groups, portfolio, sources
+from .settings import Settings
+
+app = App(features=[portfolio.feature, groups.feature, sources.feature], settings=Settings)

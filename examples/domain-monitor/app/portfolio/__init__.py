@@ -1,0 +1,9 @@
+"""The portfolio: every domain in one table, one page for each, and what they cost."""
+
+from core import Feature
+
+from . import costs_pages, pages
+
+feature = Feature(pages, costs_pages)
+
+__all__ = ["feature"]

@@ -1,0 +1,158 @@
+"""The portfolio and the page of one domain."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import func, true
+from sqlmodel import col, select
+
+from app.domains import AMBER_DAYS, RED_DAYS, Domain, days_left, in_words, last_day_under, urgency
+from app.groups import Group, assign
+from app.sources import Source, troubles
+from core import DB, CurrentUser, Data, Field, Form, Go, Params, Refused, Session, View, action, now, page, today
+from core.forms import FormView
+
+from .table import DOMAINS
+
+
+@dataclass(frozen=True)
+class Stat:
+    """One number above the table, and the part of the table that it counts."""
+
+    label: str
+    value: int
+    note: str = ""
+    tone: str = ""
+    href: str = "/domains"
+
+
+@page("/domains", nav="Domains", icon="globe")
+def index(db: DB, params: Params) -> View:
+    """Everything we own, the most urgent first."""
+    return View("index.html", stats=stats(db), troubles=troubles(db, now()), domains=DOMAINS.load(db, params))
+
+
+def stats(db: Session) -> list[Stat]:
+    """What stands above the table, each number a link to its rows; an index counts each of them."""
+    red, amber = last_day_under(RED_DAYS, today()), last_day_under(AMBER_DAYS, today())
+    counted = [
+        true(),
+        ends_by(last_day_under(0, today())),
+        ends_by(red),
+        ends_by(amber),
+        col(Domain.group_id).is_(None),
+        col(Domain.currency).is_(None),
+        col(Domain.missing_since).is_not(None),
+    ]
+    numbers = select(*(select(func.count()).select_from(Domain).where(test).scalar_subquery() for test in counted))
+    total, expired, soon, later, unassigned, unpriced, missing = db.execute(numbers).one()
+    found = [
+        Stat("Domains", total),
+        Stat(
+            f"Expire in under {RED_DAYS} days", soon, f"{expired:,} expired already", "bad" if soon else "good", to(red)
+        ),
+        Stat(
+            f"Expire in under {AMBER_DAYS} days",
+            later,
+            f"with those under {RED_DAYS}",
+            "warn" if later else "good",
+            to(amber),
+        ),
+        Stat(
+            "Unassigned",
+            unassigned,
+            "no rule fits them" if unassigned else "",
+            "unknown" if unassigned else "good",
+            "/domains?group=none",
+        ),
+        Stat(
+            "Price unknown",
+            unpriced,
+            "in no sum of costs" if unpriced else "",
+            "unknown" if unpriced else "good",
+            "/domains?currency=none",
+        ),
+    ]
+    if missing:
+        found.append(
+            Stat("Missing", missing, "no longer in their account", "warn", "/domains?missing_since.from=2000-01-01")
+        )
+    return found
+
+
+def ends_by(day: date) -> Any:
+    """Whether a domain expires on that day or before."""
+    return col(Domain.expires_at) < datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+def to(day: date) -> str:
+    """The table of what expires on that day or before."""
+    return f"/domains?{urlencode({'expires_at.to': day})}"
+
+
+def groups(db: Any) -> list[tuple[str, str]]:
+    """Every group, to choose from."""
+    return [(str(id), name) for id, name in db.execute(select(Group.id, Group.name).order_by(Group.name))]
+
+
+GROUP = Form(
+    Domain,
+    Field(
+        Domain.group_id,
+        label="Group",
+        choices=groups,
+        help="With a dash the rules decide; a group chosen here beats them.",
+    ),
+)
+
+
+@page("/domains/{name}")
+def show(name: str, db: DB) -> View:
+    """What is known of this domain, and why it is in its group."""
+    domain = found(db, name)
+    form = GROUP.show(db, group_id=domain.group_id if domain.group_is_typed else None)
+    return shown(db, domain, form)
+
+
+@action("/domains/{name}/group")
+def choose_group(name: str, db: DB, data: Data, user: CurrentUser) -> View | Go:
+    """Choose the group of a domain by hand, or leave it to the rules."""
+    domain = found(db, name)
+    form = GROUP.read(db, data)
+    if not form.is_valid:
+        return shown(db, domain, form, status=422)
+    chosen = form.data["group_id"]
+    domain.group_id, domain.group_is_typed = chosen, chosen is not None
+    domain.group_why = f"typed in by {user.name}" if chosen else ""
+    db.flush()
+    assign(db)
+    said = "is in the group you chose" if chosen else "follows the rules"
+    return Go(show, name=name, toast=f"{domain.shown_name} {said}")
+
+
+def shown(db: Session, domain: Domain, form: FormView, *, status: int = 200) -> View:
+    """The page of a domain with its form."""
+    group = db.get(Group, domain.group_id) if domain.group_id else None
+    source = db.execute(select(Source.name).where(Source.id == domain.source_id)).scalar()
+    days = days_left(domain.expires, today())
+    return View(
+        "show.html",
+        status=status,
+        title=domain.shown_name,
+        domain=domain,
+        group=group.name if group else "",
+        source=source,
+        days=in_words(days),
+        tone=urgency(days),
+        form=form,
+    )
+
+
+def found(db: Session, name: str) -> Domain:
+    """The domain of a name; Refused (404) when we do not know it."""
+    domain = db.exec(select(Domain).where(Domain.name == name)).first()
+    if domain is None:
+        raise Refused(404, f"{name} is not in the portfolio; no source listed it and nobody imported it.")
+    return domain

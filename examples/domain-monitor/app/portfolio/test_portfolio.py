@@ -1,0 +1,106 @@
+"""The portfolio, the page of one domain, and the costs."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.domains import Domain
+from app.groups import Group
+from app.sources import Source
+from core import Session, in_days, now
+from core.marks import Role
+from core.testing import html
+
+
+@pytest.fixture
+def shops(db: Session) -> Group:
+    group = Group(name="Shops")
+    db.add(group)
+    db.flush()
+    return group
+
+
+def add(db: Session, name: str, **values: Any) -> None:
+    db.add(Domain(name=name, shown_name=name, **values))
+    db.commit()
+
+
+def test_the_most_urgent_stands_first_with_its_days_in_words(client: TestClient, db: Session) -> None:
+    add(db, "later.com", expires_at=in_days(60))
+    add(db, "soon.com", expires_at=in_days(10))
+    add(db, "unknown.ch")
+    rows = [row.text for row in html(client.get("/domains")).all("#domains tbody tr")]
+    assert [row.split()[0] for row in rows] == ["soon.com", "later.com", "unknown.ch"]
+    assert "in 10 days" in rows[0]
+
+
+@pytest.mark.parametrize(
+    ("days", "tone"), [(-3, "text-error"), (29, "text-error"), (30, "text-warning"), (89, "text-warning")]
+)
+def test_an_expiry_has_the_colour_of_its_urgency(client: TestClient, db: Session, days: int, tone: str) -> None:
+    add(db, "acme.com", expires_at=now() + timedelta(days=days))
+    assert html(client.get("/domains")).all(f"#domains tbody td:nth-child(2) span.{tone}")
+
+
+def test_each_number_leads_to_its_rows(client: TestClient, db: Session, shops: Group) -> None:
+    add(db, "expired.com", expires_at=in_days(-1), group_id=shops.id)
+    add(db, "amber.com", expires_at=in_days(89))
+    add(db, "green.com", expires_at=in_days(90))
+    links = html(client.get("/domains")).all("a.rounded-box")
+    counted = {link.attribute("href"): link.text for link in links}
+    shown = {href: html(client.get(href)).one("#domains [role=status]").text.split(" of ")[0] for href in counted}
+    assert list(shown.values()) == ["3", "1", "2", "2", "3"]
+    assert all(f" {number}" in counted[href] for href, number in shown.items())
+
+
+def test_an_international_name_is_found_in_both_forms(client: TestClient, db: Session) -> None:
+    db.add(Domain(name="xn--mnchen-3ya.de", shown_name="münchen.de"))
+    db.commit()
+    assert html(client.get("/domains?q=münchen")).one("#domains tbody tr th").text == "münchen.de"
+    assert html(client.get("/domains?q=xn--mnchen")).one("#domains tbody tr th").text == "münchen.de"
+
+
+def test_a_source_in_trouble_is_told_above_the_table(client: TestClient, db: Session) -> None:
+    db.add(Source(name="Main", kind="namecom", state="failed", complete_at=in_days(-3), notes="the key is wrong"))
+    db.commit()
+    said = html(client.get("/domains")).one("[role=alert]").text
+    assert said == f"Main: not read to the end since {in_days(-3):%Y-%m-%d}, because the key is wrong To the sources"
+
+
+def test_a_group_can_be_chosen_by_hand_and_given_back(client: TestClient, db: Session, shops: Group) -> None:
+    add(db, "acme.com")
+    client.post("/domains/acme.com/group", data={"group_id": shops.id})
+    assert "typed in by admin" in client.get("/domains/acme.com").text
+    client.post("/domains/acme.com/group", data={"group_id": ""})
+    assert "no rule fits" in client.get("/domains/acme.com").text
+
+
+def test_a_viewer_may_look_but_not_choose(client_as: Callable[[Role], TestClient], db: Session) -> None:
+    add(db, "acme.com")
+    viewer = client_as("viewer")
+    assert viewer.get("/domains/acme.com").status_code == 200
+    assert viewer.post("/domains/acme.com/group", data={"group_id": ""}).status_code == 403
+
+
+def test_an_unknown_domain_is_told_in_words(client: TestClient) -> None:
+    answer = client.get("/domains/nowhere.com")
+    assert answer.status_code == 404
+    assert "no source listed it" in answer.text
+
+
+def test_an_unknown_price_is_counted_and_never_zero(client: TestClient, db: Session, shops: Group) -> None:
+    add(db, "acme.com", group_id=shops.id, renewal_price="10.50", currency="EUR")
+    add(db, "acme.net", group_id=shops.id, renewal_price="4.50", currency="EUR")
+    add(db, "acme.jp", group_id=shops.id)
+    row = html(client.get("/costs")).one("tr:has(a[href='/domains?group=Shops'])")
+    assert row.text == "Shops 3 15.00 price unknown: 1"
+
+
+def test_currencies_are_not_added_up(client: TestClient, db: Session) -> None:
+    add(db, "acme.com", renewal_price="10", currency="EUR")
+    add(db, "acme.net", renewal_price="10", currency="USD")
+    row = html(client.get("/costs")).one("tr:has(a[href='/domains?group=none'])")
+    assert row.text == "unassigned 2 10.00 10.00 every price known"

@@ -1,0 +1,11 @@
+"""The monitor's own settings, beside core's; each can be set in the environment or in .env."""
+
+from pydantic import Field
+
+import core
+
+
+class Settings(core.Settings):
+    """What can be set from outside."""
+
+    source_timeout_s: float = Field(30.0, gt=0, description="How long a registrar may take for one answer.")

@@ -1,0 +1,97 @@
+"""What an import would do to the database as it is now, and doing it: all of it or nothing."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlmodel import select
+
+from app.domains import Domain
+from app.groups import Group, assign
+from core import Refused, Session
+
+from .imports import Row, Sheet
+from .storing import rows_of
+
+Outcome = Literal["wrong", "new", "changed", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the file beside what it would do."""
+
+    row: Row
+    outcome: Outcome
+    what: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every row's outcome, and the groups that would have to be made."""
+
+    lines: list[Line]
+    new_groups: list[str]
+
+    def count(self, *outcomes: Outcome) -> int:
+        """How many rows have one of these outcomes."""
+        return sum(line.outcome in outcomes for line in self.lines)
+
+    @property
+    def writes(self) -> list[Row]:
+        """The rows that an import writes."""
+        return [line.row for line in self.lines if line.outcome in ("new", "changed")]
+
+
+def plan(db: Session, sheet: Sheet) -> Plan:
+    """Compare the rows of a file with what is known."""
+    known = {row["name"]: row for row in db.execute(rows_of([row.name for row in sheet.rows])).mappings()}
+    groups: dict[int | None, str] = {id: name for id, name in db.execute(select(Group.id, Group.name))}
+    lines = [line_of(row, known.get(row.name), groups) for row in sheet.rows]
+    wanted = {line.row.group for line in lines if line.outcome != "wrong" and line.row.group}
+    return Plan(lines, sorted(wanted - set(groups.values())))
+
+
+def line_of(row: Row, known: Any, groups: dict[int | None, str]) -> Line:
+    """What a row would do, and in words what would change."""
+    if row.wrong:
+        return Line(row, "wrong", row.wrong)
+    if known is None:
+        return Line(row, "new", f"group {row.group}" if row.group else "")
+    changes = [
+        f"{name.removesuffix('_at').replace('_', ' ')}: {said(known[name])} → {said(value)}"
+        for name, value in row.values.items()
+        if known[name] != value and name != "expires_is_day"
+    ]
+    group = groups.get(known["group_id"], "unassigned")
+    if row.group and (row.group != group or not known["group_is_typed"]):
+        changes.append(f"group: {group} → {row.group}, typed in")
+    return Line(row, "changed" if changes else "unchanged", "; ".join(changes))
+
+
+def said(value: Any) -> str:
+    """A value in a few characters."""
+    if value is None or value == "":
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:%Y-%m-%d}" if hasattr(value, "strftime") else str(value)
+
+
+def apply(db: Session, planned: Plan, *, by: str) -> int:
+    """Write an import; Refused (409) when a row is wrong. Returns how many rows it wrote."""
+    if wrong := planned.count("wrong"):
+        raise Refused(409, f"{wrong} rows are wrong, so nothing was imported; mend the file and upload it again.")
+    for name in planned.new_groups:
+        db.add(Group(name=name))
+    db.flush()
+    ids = {name: id for id, name in db.execute(select(Group.id, Group.name))}
+    shapes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in planned.writes:
+        typed = (
+            {"group_id": ids[row.group], "group_is_typed": True, "group_why": f"imported by {by}"} if row.group else {}
+        )
+        values = row.values | typed
+        shapes.setdefault(tuple(sorted(values)), []).append(values)
+    for rows in shapes.values():  # an upsert takes rows with the same columns
+        db.upsert(Domain, rows, key="name")
+    assign(db)
+    return len(planned.writes)

@@ -1,0 +1,73 @@
+"""The daily read: the network first, then short writes, one account after the other."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlmodel import col, select, update
+
+from app.groups import assign
+from core import DB, CoreError, Run, Session, job, now
+from core.jobs import Step
+
+from ..settings import Settings
+from .kinds import kind_of
+from .listing import Listing
+from .models import Source
+from .storing import Part, Tally, miss, store
+
+ROWS = 500  # in one transaction: well under the half second that others may have to wait for it
+
+
+@job(cron="0 6 * * *", timeout=3600)
+def read_sources(db: DB, run: Run, settings: Settings) -> None:
+    """Ask every registrar account what we own; one that fails changes nothing and stops no other."""
+    sources = db.exec(select(Source.name, Source.id).where(Source.is_enabled).order_by(Source.name)).all()
+    ids = {name: id for name, id in sources if id is not None}
+    for name in run.track(list(ids)):
+        with run.step(name) as step:
+            read(db, ids[name], step, timeout_s=settings.source_timeout_s)
+    with run.step("groups") as step:
+        step.call(lambda db: step.log(f"groups: {assign(db):,} domains moved"))
+
+
+def read(db: Session, id: int, step: Step, *, timeout_s: float) -> None:
+    """Read one account and write what it listed; a failure is written on its row, and raised."""
+    at, tally = now(), Tally()
+    try:
+        source = db.get_one(Source, id)
+        kind = kind_of(source.kind)
+        listing = kind.read(kind.account(source.credentials, base_url=source.base_url, timeout_s=timeout_s))
+        for start in range(0, len(listing.registrations), ROWS):
+            part = Part(id, kind.label, listing.registrations[start : start + ROWS], at)
+            step.call(partial(store, part=part, tally=tally))
+            step.commit()
+        step.call(partial(finish, id=id, step=step, listing=listing, tally=tally, at=at))
+        step.commit()
+    except Exception as error:  # the boundary of an account, which must not go on looking well
+        why = str(error) if isinstance(error, CoreError) else f"its reading broke off ({type(error).__name__})"
+        step.call(partial(note, id=id, state="failed", tried_at=at, notes=why))
+        step.commit()
+        raise
+
+
+def finish(db: Session, *, id: int, step: Step, listing: Listing, tally: Tally, at: datetime) -> None:
+    """Say how the read went; only a complete list can tell which names are gone."""
+    notes = "; ".join(listing.notes)
+    if listing.complete:
+        miss(db, source_id=id, at=at, tally=tally)
+        note(db, id=id, state="complete", tried_at=at, complete_at=at, notes=notes)
+    else:
+        note(db, id=id, state="incomplete", tried_at=at, notes=notes)
+    step.log(f"{step.name}: {tally}")
+    if notes:
+        step.log(f"{step.name}: {'' if listing.complete else 'incomplete, '}{notes}", level="warning")
+    if tally.elsewhere:
+        some = ", ".join(tally.elsewhere[:5])
+        text = f"{step.name}: {len(tally.elsewhere):,} stay with the account that had them first: {some}"
+        step.log(text, level="warning")
+
+
+def note(db: Session, *, id: int, **values: Any) -> None:
+    """Write how a read went on the source's row."""
+    db.bulk(update(Source).where(col(Source.id) == id).values(**values), why="how its read went")

@@ -1,0 +1,147 @@
+"""Reading a CSV, its dry run, and the import that is all or nothing."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.domains import Domain
+from core import Session
+from core.testing import html
+
+from .imports import UnusableFile, read, text_of
+
+GOOD = "Domain;Expiry date;Price;Currency;Group\nacme.com;2027-01-31;12,50;eur;Shops\nacme.de;;;;\n"
+
+
+def only(text: str) -> dict[str, object]:
+    [row] = read(text).rows
+    assert not row.wrong
+    return row.values
+
+
+def upload(client: TestClient, text: str) -> str:
+    answer = client.post("/sources/import", files={"file": ("domains.csv", text.encode())})
+    return str(answer.headers["location"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("2027-01-31", date(2027, 1, 31), id="iso"),
+        pytest.param("2027-01-31T10:00:00Z", datetime(2027, 1, 31, 10, tzinfo=UTC), id="a moment"),
+        pytest.param("31.01.2027", date(2027, 1, 31), id="german"),
+        pytest.param("31/01/2027", date(2027, 1, 31), id="day first"),
+        pytest.param("01/31/2027", date(2027, 1, 31), id="month first"),
+        pytest.param("31 Jan 2027", date(2027, 1, 31), id="in words"),
+    ],
+)
+def test_a_date_is_read_in_the_forms_that_people_write(text: str, expected: date) -> None:
+    values = only(f"name,expires\nacme.com,{text}\n")
+    found = values["expires_at"]
+    assert isinstance(found, datetime)
+    assert (found.date() if values["expires_is_day"] else found) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("12.50", "12.50"), ("12,5", "12.50"), ("1.234,50", "1234.50"), ("1,234.50", "1234.50"), ("9", "9.00")],
+)
+def test_a_price_is_read_with_either_comma(text: str, expected: str) -> None:
+    assert only(f"name;price;currency\nacme.com;{text};EUR\n")["renewal_price"] == Decimal(expected)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        pytest.param("no name,,,", "'no name' is no domain name", id="name"),
+        pytest.param("acme.com,03/04/2027,,", "may begin with the day or the month", id="ambiguous date"),
+        pytest.param("acme.com,soon,,", "'soon' is no date", id="date"),
+        pytest.param("acme.com,,perhaps,", "auto_renew is 'perhaps'", id="flag"),
+        pytest.param("acme.com,,,0", "is no price", id="a price of zero"),
+        pytest.param("acme.com,,,12.50", "a price and its currency come together", id="price without currency"),
+        pytest.param("acme.com,,,,,", "more cells than the header", id="too many cells"),
+    ],
+)
+def test_a_wrong_row_says_why(cells: str, expected: str) -> None:
+    [row] = read(f"name,expires,auto renew,price\n{cells}\n").rows
+    assert expected in row.wrong
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(b"PK\x03\x04...", "Excel workbook", id="workbook"),
+        pytest.param(b"a\x00b", "no text file", id="binary"),
+        pytest.param(b"", "No column is called name", id="empty"),
+        pytest.param(b"host,expires\na.de,2027-01-01\n", "The first line has: host, expires", id="no name column"),
+        pytest.param(b"name,domain\na.de,a.de\n", "Two columns stand for name", id="two name columns"),
+        pytest.param(b"name\n", "no rows", id="only a header"),
+    ],
+)
+def test_a_file_that_is_no_list_says_why(content: bytes, expected: str) -> None:
+    with pytest.raises(UnusableFile, match=expected):
+        read(text_of(content))
+
+
+def test_a_byte_order_mark_and_windows_letters_are_read() -> None:
+    assert read(text_of(b"\xef\xbb\xbfname\nacme.com\n")).rows[0].name == "acme.com"
+    assert read(text_of("name\nmünchen.de\n".encode("cp1252"))).rows[0].name == "xn--mnchen-3ya.de"
+
+
+def test_a_name_that_comes_twice_is_wrong() -> None:
+    assert [row.wrong for row in read("name\nacme.com\nACME.com\n").rows] == ["", "line 2 has this name already"]
+
+
+def test_the_dry_run_writes_nothing(client: TestClient, db: Session) -> None:
+    page = html(client.get(upload(client, GOOD)))
+    assert page.one("#new tbody tr:first-child").text == "2 acme.com group Shops"
+    assert page.one("form[action='/sources/import/1']").text == "Import 2 rows"
+    assert html(client.get("/domains")).one("#domains [role=status]").text == "0"
+
+
+def test_the_import_writes_every_row(client: TestClient, db: Session) -> None:
+    client.post(upload(client, GOOD))
+    page = html(client.get("/domains/acme.com"))
+    assert "EUR 12.50" in page.text
+    assert "imported by admin" in page.text
+
+
+def test_an_import_again_is_unchanged(client: TestClient) -> None:
+    client.post(upload(client, GOOD))
+    page = html(client.get(upload(client, GOOD)))
+    assert len(page.all("#unchanged tbody tr")) == 2
+    assert not page.all("#changed, #new, #wrong")
+
+
+def test_a_change_is_shown_with_what_it_replaces(client: TestClient, db: Session) -> None:
+    db.add(Domain(name="acme.com", shown_name="acme.com", locked=True))
+    db.commit()
+    page = html(client.get(upload(client, "name,locked,registrar\nacme.com,no,Quickname\n")))
+    assert page.one("#changed tbody tr").text == "2 acme.com locked: yes → no; registrar: unknown → Quickname"
+
+
+def test_an_empty_cell_blanks_nothing(client: TestClient, db: Session) -> None:
+    db.add(Domain(name="acme.com", shown_name="acme.com", registrar="Quickname"))
+    db.commit()
+    page = html(client.get(upload(client, "name,registrar\nacme.com,\n")))
+    assert page.one("#unchanged tbody tr").text == "2 acme.com"
+
+
+def test_one_wrong_row_keeps_the_whole_file_out(client: TestClient, db: Session) -> None:
+    there = upload(client, "name,expires\nacme.com,2027-01-31\nacme.de,soon\n")
+    assert "'soon' is no date" in html(client.get(there)).one("#wrong tbody tr").text
+    assert client.post(there).status_code == 409
+    assert html(client.get("/domains")).one("#domains [role=status]").text == "0"
+
+
+def test_a_bad_file_is_told_where_it_was_uploaded(client: TestClient) -> None:
+    answer = client.post("/sources/import", files={"file": ("domains.xlsx", b"PK\x03\x04")})
+    assert answer.status_code == 422
+    assert "save it as CSV" in html(answer).one("[role=alert]").text
+
+
+def test_an_imported_file_cannot_be_imported_twice(client: TestClient) -> None:
+    there = upload(client, GOOD)
+    assert [client.post(there).status_code, client.post(there).status_code] == [303, 404]

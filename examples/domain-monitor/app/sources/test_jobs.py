@@ -1,0 +1,145 @@
+"""The daily read: what it adds, and what it leaves alone when a registrar says less than everything."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlmodel import col, select
+
+from app.domains import Domain
+from app.groups import Group, Rule
+from core import Session, now
+from core.testing import Ran
+
+from .conftest import Registrar, entry
+from .jobs import read_sources
+from .models import Source
+
+RunJob = Callable[[Callable[..., Any]], Ran]
+
+
+def domains(db: Session) -> dict[str, Domain]:
+    db.expire_all()
+    return {domain.name: domain for domain in db.exec(select(Domain).order_by(col(Domain.name)))}
+
+
+def state_of(db: Session, source: Source) -> str:
+    db.expire_all()
+    state = db.get_one(Source, source.id).state
+    db.rollback()
+    return state
+
+
+def test_a_read_adds_what_the_account_lists(db: Session, account: Source, run_job: RunJob) -> None:
+    assert run_job(read_sources).failures == 0
+    found = domains(db)
+    assert list(found) == ["acme.com", "acme.de"]
+    assert (found["acme.com"].registrar, found["acme.com"].auto_renew) == ("Name.com", True)
+    assert state_of(db, account) == "complete"
+
+
+def test_reading_again_changes_nothing(db: Session, account: Source, run_job: RunJob) -> None:
+    run_job(read_sources)
+    assert "info: Main: 0 new, 0 changed, 2 as before" in run_job(read_sources).log
+
+
+def test_a_failed_read_changes_no_domain_and_says_so(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    registrar.status = 401
+    ran = run_job(read_sources)
+    assert ran.failures == 1
+    assert any(line.startswith("error: Main: Name.com: wrong key") for line in ran.log)
+    assert [domain.missing_since for domain in domains(db).values()] == [None, None]
+    assert state_of(db, account) == "failed"
+
+
+def test_an_incomplete_list_adds_but_misses_nobody(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    registrar.domains, registrar.total = [entry("acme.org")], 3
+    run_job(read_sources)
+    assert [(name, domain.missing_since) for name, domain in domains(db).items()] == [
+        ("acme.com", None),
+        ("acme.de", None),
+        ("acme.org", None),
+    ]
+    assert state_of(db, account) == "incomplete"
+
+
+def test_a_name_gone_from_a_complete_list_is_missing_not_deleted(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    registrar.domains.pop()
+    run_job(read_sources)
+    found = domains(db)
+    assert found["acme.de"].missing_since is not None
+    assert found["acme.com"].missing_since is None
+
+
+def test_a_missing_name_that_is_listed_again_is_back(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    db.add(Domain(name="acme.de", shown_name="acme.de", source_id=account.id, missing_since=now()))
+    db.commit()
+    run_job(read_sources)
+    assert domains(db)["acme.de"].missing_since is None
+
+
+def test_what_the_registrar_leaves_out_stays_known(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    registrar.domains = [entry("acme.com", renewalPrice=12.5)]
+    run_job(read_sources)
+    registrar.domains = [{"domainName": "acme.com"}]
+    run_job(read_sources)
+    found = domains(db)["acme.com"]
+    assert (found.renewal_price, found.currency, found.locked) == (Decimal("12.50"), "USD", True)
+    assert found.expires_at is not None
+
+
+def test_a_name_stays_with_the_account_that_had_it_first(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    other = Source(name="Other", kind="godaddy", credentials={"key": "k", "secret": "s"}, base_url="http://127.0.0.1:9")
+    db.add(other)
+    db.flush()
+    db.add(Domain(name="acme.com", shown_name="acme.com", source_id=other.id))
+    db.commit()
+    ran = run_job(read_sources)
+    assert "warning: Main: 1 stay with the account that had them first: acme.com" in ran.log
+    assert domains(db)["acme.com"].source_id == other.id
+
+
+def test_a_disabled_source_is_left_alone(db: Session, account: Source, run_job: RunJob) -> None:
+    account.is_enabled = False
+    db.commit()
+    run_job(read_sources)
+    assert domains(db) == {}
+
+
+def test_new_domains_get_their_group_at_once(db: Session, account: Source, run_job: RunJob) -> None:
+    db.add(group := Group(name="Germany"))
+    db.flush()
+    db.add(Rule(position=1, kind="suffix", value="de", group_id=group.id or 0))
+    db.commit()
+    run_job(read_sources)
+    found = domains(db)
+    assert (found["acme.de"].group_why, found["acme.com"].group_id) == ("rule 1: suffix de", None)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        pytest.param("failed", "Main: never read to the end, because of that", id="failed"),
+        pytest.param("incomplete", "Main: never read to the end, because of that", id="incomplete"),
+        pytest.param("complete", "", id="complete"),
+        pytest.param("never read", "", id="new"),
+    ],
+)
+def test_a_source_says_what_is_wrong_with_it(state: Any, expected: str) -> None:
+    assert Source(name="Main", kind="namecom", state=state, notes="of that").trouble(now()) == expected

@@ -1,0 +1,71 @@
+"""What the services feature promises."""
+
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from starlette.testclient import TestClient
+
+from core import Session
+from core.testing import html
+
+from .jobs import ask
+from .models import Service
+
+
+def test_a_service_that_was_added_is_in_the_list(client: TestClient) -> None:
+    client.post("/services", data={"name": "Shop", "url": "https://shop.example.com/health"})
+    assert html(client.get("/services")).one("#services tbody th").text == "Shop"
+
+
+def test_an_address_that_is_none_is_refused_beside_its_field(client: TestClient) -> None:
+    response = client.post("/services", data={"name": "Shop", "url": "shop"})
+    assert response.status_code == 422
+    assert html(response).one("#f-url").attribute("value") == "shop"
+    assert html(response).one("#f-url-error").text
+
+
+def test_a_viewer_may_look_but_not_add(client_as: Callable[[str], TestClient]) -> None:
+    assert client_as("viewer").get("/services").status_code == 200
+    assert client_as("viewer").post("/services", data={}).status_code == 403
+
+
+def test_a_service_can_be_renamed_and_removed(client: TestClient, db: Session) -> None:
+    db.add(Service(id=1, name="Shop", url="https://shop.example.com"))
+    db.commit()
+    client.post("/services/1", data={"name": "Store", "url": "https://shop.example.com"})
+    assert "Store" in client.get("/services").text
+    client.post("/services/1/delete")
+    assert html(client.get("/services")).all("#services tbody tr") == []
+
+
+class Teapot(BaseHTTPRequestHandler):
+    """A service that answers 418."""
+
+    def do_GET(self) -> None:
+        self.send_error(418)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def teapot() -> Iterator[str]:
+    """The address of a teapot on this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Teapot)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_service_is_asked_for_its_status(teapot: str) -> None:
+    status, took_ms, problem = ask(f"{teapot}/tea", 2)
+    assert (status, problem) == (418, "")
+    assert took_ms is not None
+
+
+def test_a_service_that_is_not_there_gives_the_reason() -> None:
+    status, took_ms, problem = ask("http://127.0.0.1:9", 2)
+    assert (status, took_ms) == (None, None)
+    assert "cannot be reached" in problem

@@ -1,0 +1,31 @@
+"""The tool as a whole: its pages answer, its tables fit its models."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.main import app
+from core import migrations
+from core.db import Database
+from core.testing import html
+
+PATHS = [mark.path for feature in app.features for _, mark in feature.pages if "{" not in mark.path]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_page_answers(path: str, client: TestClient) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_page_answers_somebody_who_has_not_signed_in(path: str, served: TestClient) -> None:
+    assert served.get(path).headers["location"].startswith("/-/sign-in")
+
+
+def test_the_tables_are_what_the_models_say(database: Database) -> None:
+    with database.reader.connect() as connection:
+        assert migrations.differences(connection, migrations.app_history()) == []
+
+
+def test_the_menu_leads_to_the_first_feature(client: TestClient) -> None:
+    page = html(client.get(client.get("/").headers["location"]))
+    assert page.all("nav a[aria-current=page]")

@@ -1,0 +1,389 @@
+"""The client that goes out to other people's servers, against real servers on the loopback address."""
+
+import gzip
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from core.errors import CoreError
+from core.http import Client, HttpError, Reply, forbid, forbidden
+
+SECRET = "s3cret/with+signs"
+Send = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Quiet(ThreadingHTTPServer):
+    """A server that does not report the clients that hung up."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
+class Server:
+    """Gives one answer after the other, the last one for ever, and remembers what it was asked."""
+
+    def __init__(self, *answers: Send, tls: ssl.SSLContext | None = None) -> None:
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        left, requests = list(answers), self.requests
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                requests.append((self.command, self.path, dict(self.headers), body))
+                (left.pop(0) if len(left) > 1 else left[0])(self)
+
+            do_POST = do_GET
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self.http = Quiet(("127.0.0.1", 0), Handler)
+        if tls:
+            self.http.socket = tls.wrap_socket(self.http.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.http.server_port}"
+        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    running: list[Server] = []
+
+    def start(*answers: Send, tls: ssl.SSLContext | None = None) -> Server:
+        running.append(Server(*answers, tls=tls))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.http.shutdown()
+        server.http.server_close()
+
+
+@pytest.fixture
+def slept() -> list[float]:
+    """The waits a client made."""
+    return []
+
+
+def answer(status: int = 200, body: bytes = b'{"ok": true}', **headers: str) -> Send:
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in ({"Content_Length": str(len(body))} | headers).items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return send
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """A byte at a time, quick enough to never time out between two of them."""
+    handler.send_response(200)
+    handler.end_headers()
+    for _ in range(100):
+        handler.wfile.write(b" ")
+        time.sleep(0.05)
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    while True:
+        handler.wfile.write(b"x" * 10_000)
+
+
+def stall(handler: BaseHTTPRequestHandler) -> None:
+    time.sleep(1)
+
+
+def test_a_reply_is_read_as_json_whatever_it_claims_to_be(serve: Callable[..., Server]) -> None:
+    server = serve(answer(body=b"[1, 2]", Content_Type="text/html"))
+    with Client(server.url) as client:
+        reply = client.get("/list", params={"page": 2})
+    assert (reply.status, reply.json(), reply.text, reply.headers["content-type"]) == (
+        200,
+        [1, 2],
+        "[1, 2]",
+        "text/html",
+    )
+    assert server.requests[0][1] == "/list?page=2"
+    assert server.requests[0][2]["User-Agent"] == "pyops"
+
+
+def test_a_form_and_json_can_be_sent(serve: Callable[..., Server]) -> None:
+    server = serve(answer())
+    with Client(server.url) as client:
+        client.post("/", data={"a": 1})
+        client.post("/", json={"a": 1})
+    assert [request[3] for request in server.requests] == [b"a=1", b'{"a":1}']
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        pytest.param(b"<!doctype html><html>", "an HTML page", id="html"),
+        pytest.param(b'{"cut": ', "not JSON", id="cut off"),
+        pytest.param(b"", "not JSON", id="empty"),
+        pytest.param(b"[" * 100_000, "not JSON", id="too deep"),
+    ],
+)
+def test_what_is_no_json_says_so(serve: Callable[..., Server], body: bytes, found: str) -> None:
+    with Client(serve(answer(body=body)).url) as client, pytest.raises(HttpError, match=found) as caught:
+        client.get("/").json()
+    assert caught.value.reason == "unreadable"
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 500, 501])
+def test_other_statuses_are_replies_and_not_asked_again(serve: Callable[..., Server], status: int) -> None:
+    server = serve(answer(status))
+    with Client(server.url) as client:
+        assert client.get("/").status == status
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_busy_server_is_asked_again_after_longer_and_longer_waits(
+    serve: Callable[..., Server], slept: list[float], status: int
+) -> None:
+    server = serve(answer(status), answer(status), answer())
+    with Client(server.url, sleep=slept.append) as client:
+        assert client.get("/").status == 200
+    assert slept == [0.5, 1.5]
+
+
+def test_the_last_attempt_is_returned(serve: Callable[..., Server], slept: list[float]) -> None:
+    server = serve(answer(503))
+    with Client(server.url, attempts=3, sleep=slept.append) as client:
+        assert client.get("/").status == 503
+    assert (len(server.requests), len(slept)) == (3, 2)
+
+
+def test_retry_after_in_seconds_is_kept_to(serve: Callable[..., Server], slept: list[float]) -> None:
+    with Client(serve(answer(429, Retry_After="7"), answer()).url, sleep=slept.append) as client:
+        assert client.get("/").status == 200
+    assert slept == [7.0]
+
+
+def test_retry_after_as_a_date_is_kept_to(serve: Callable[..., Server], slept: list[float]) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    with Client(serve(answer(503, Retry_After=date), answer()).url, sleep=slept.append) as client:
+        assert client.get("/").status == 200
+    assert 28 < slept[0] <= 30
+
+
+@pytest.mark.parametrize("after", ["soon", "-3", "", "Mon, 99 Foo 2026 00:00:00 GMT"])
+def test_an_unreadable_retry_after_leaves_the_wait_to_us(
+    serve: Callable[..., Server], slept: list[float], after: str
+) -> None:
+    with Client(serve(answer(503, Retry_After=after), answer()).url, sleep=slept.append) as client:
+        assert client.get("/").status == 200
+    assert slept == [0.5]
+
+
+@pytest.mark.parametrize("after", ["3600", "9" * 400])
+def test_nobody_waits_an_hour(serve: Callable[..., Server], slept: list[float], after: str) -> None:
+    with Client(serve(answer(429, Retry_After=after)).url, sleep=slept.append) as client:
+        assert client.get("/").status == 429
+    assert slept == []
+
+
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(4.0, 4.0), (0.0, 0.5)])
+def test_a_reply_of_another_form_can_ask_us_to_wait(
+    serve: Callable[..., Server], slept: list[float], asked_s: float, waited_s: float
+) -> None:
+    def busy(reply: Reply) -> float | None:
+        return asked_s if reply.status == 405 else None
+
+    with Client(serve(answer(405), answer()).url, busy=busy, sleep=slept.append) as client:
+        assert client.get("/").status == 200
+    assert slept == [waited_s]
+
+
+@pytest.mark.parametrize("asked_s", [float("nan"), -1.0])
+def test_a_senseless_wait_ends_the_attempts(serve: Callable[..., Server], slept: list[float], asked_s: float) -> None:
+    with Client(serve(answer(405)).url, busy=lambda reply: asked_s, sleep=slept.append) as client:
+        assert client.get("/").status == 405
+    assert slept == []
+
+
+def test_a_server_that_is_not_there_is_named_after_the_last_attempt(slept: list[float]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    client = Client(f"http://127.0.0.1:{port}", attempts=2, sleep=slept.append)
+    with client, pytest.raises(HttpError, match=r"127\.0\.0\.1:\d+/x cannot be reached: .*refused") as caught:
+        client.post("/x")
+    assert (caught.value.reason, len(slept)) == ("unreachable", 1)
+
+
+@pytest.mark.parametrize("base_url", ["http://h:port", "http://a b", f"http://{'a' * 64}.example"])
+def test_an_address_that_cannot_be_is_told(base_url: str, slept: list[float]) -> None:
+    with pytest.raises(HttpError) as caught:
+        Client(base_url, sleep=slept.append).get("/")
+    assert caught.value.reason == "unreachable"
+
+
+@pytest.mark.parametrize("send", [stall, drip])
+def test_a_slow_server_is_left_in_time(serve: Callable[..., Server], send: Send) -> None:
+    server, began = serve(send), time.monotonic()
+    with (
+        Client(server.url, timeout_s=0.3) as client,
+        pytest.raises(HttpError, match=r"within 0\.3 s") as caught,
+    ):
+        client.get("/")
+    assert caught.value.reason == "timeout"
+    assert (time.monotonic() - began < 1, len(server.requests)) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        pytest.param(endless, id="endless"),
+        pytest.param(answer(body=gzip.compress(bytes(5_000_000)), Content_Encoding="gzip"), id="gzip bomb"),
+    ],
+)
+def test_a_reply_beyond_the_cap_is_cut_off(serve: Callable[..., Server], send: Send) -> None:
+    client = Client(serve(send).url, max_bytes=1_000_000)
+    with client, pytest.raises(HttpError, match="more than 1,000,000 bytes") as caught:
+        client.get("/")
+    assert caught.value.reason == "too large"
+
+
+def test_a_reply_that_breaks_off_is_asked_for_again(serve: Callable[..., Server], slept: list[float]) -> None:
+    server = serve(answer(Content_Length="100"), answer())
+    with Client(server.url, sleep=slept.append) as client:
+        assert client.get("/").json() == {"ok": True}
+
+
+def test_a_post_whose_reply_breaks_off_is_not_sent_again(serve: Callable[..., Server]) -> None:
+    server = serve(answer(Content_Length="100"))
+    with Client(server.url) as client, pytest.raises(HttpError, match="broke off") as caught:
+        client.post("/")
+    assert (caught.value.reason, len(server.requests)) == ("broken", 1)
+
+
+def test_credentials_do_not_follow_a_redirect(serve: Callable[..., Server]) -> None:
+    elsewhere = serve(answer())
+    server = serve(answer(302, Location=elsewhere.url))
+    with Client(server.url, headers={"Authorization": SECRET}) as client:
+        assert client.get("/").status == 302
+    assert elsewhere.requests == []
+
+
+def test_a_path_cannot_lead_to_another_server() -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(ValueError, match="one slash"):
+        client.get("//evil.example/")
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server = serve(answer(), tls=self_signed(tmp_path))
+    with Client(server.url) as client, pytest.raises(HttpError, match="CERTIFICATE_VERIFY_FAILED") as caught:
+        client.get("/")
+    assert caught.value.reason == "tls"
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    pem = built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "server.pem").write_bytes(private + pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    return context
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with Client(serve(answer()).url) as client:
+        assert client.get("/").status == 200
+
+
+def test_no_secret_is_in_an_error_an_address_or_a_log_line(
+    serve: Callable[..., Server], slept: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server = serve(answer(503), answer(body=b"no json"))
+    client = Client(
+        server.url,
+        auth=("acme", "basic-pass"),
+        headers={"X-Key": SECRET},
+        secrets=(SECRET,),
+        sleep=slept.append,
+    )
+    with client, pytest.raises(HttpError) as caught:
+        client.get(f"/bot{SECRET.replace('/', '%2F')}/x", params={"key": SECRET}).json()
+    told = f"{caught.value!r} {caplog.text} {client!r}"
+    assert "/bot***/x" in told
+    assert not [word for word in ("s3cret", "basic-pass", "YWNtZTpiYXNpYy1wYXNz") if word in told]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        pytest.param(f"key={SECRET}!", "key=***!", id="plain"),
+        pytest.param("key=s3cret%2Fwith%2Bsigns", "key=***", id="as in an address"),
+        pytest.param("Basic YWNtZTpiYXNpYy1wYXNz", "Basic ***", id="basic"),
+        pytest.param("abc is too short to hide", "abc is too short to hide", id="short"),
+    ],
+)
+def test_secrets_are_masked_in_every_spelling(text: str, masked: str) -> None:
+    with Client("http://127.0.0.1:9", auth=("acme", "basic-pass"), secrets=(SECRET, "abc")) as client:
+        assert client.mask(text) == masked
+
+
+def test_requests_keep_their_distance(serve: Callable[..., Server]) -> None:
+    now = [100.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    with Client(serve(answer()).url, min_interval_s=3, sleep=sleep, clock=lambda: now[0]) as client:
+        begun = [(client.get("/"), now[0])[1] for _ in range(3)]
+    assert begun == [100.0, 103.0, 106.0]
+
+
+@pytest.fixture
+def forbidden_here() -> Iterator[None]:
+    """This thread has a write open."""
+    forbid("a write transaction is open")
+    yield
+    forbid(None)
+
+
+@pytest.mark.usefixtures("forbidden_here")
+def test_no_request_leaves_while_waiting_is_forbidden(serve: Callable[..., Server]) -> None:
+    server = serve(answer())
+    with (
+        Client(server.url) as client,
+        pytest.raises(CoreError, match=r"a write transaction is open while GET http://.*/x would wait"),
+    ):
+        client.get("/x", params={"key": SECRET})
+    assert server.requests == []
+
+
+@pytest.mark.usefixtures("forbidden_here")
+def test_waiting_is_forbidden_to_its_own_thread_only() -> None:
+    elsewhere: list[str | None] = []
+    thread = threading.Thread(target=lambda: elsewhere.append(forbidden()))
+    thread.start()
+    thread.join()
+    assert elsewhere == [None]

@@ -1,0 +1,156 @@
+"""The domain monitor in a browser: the portfolio of 10,000 names, and a registrar read while somebody watches."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.e2e.conftest import REPOSITORY, Seen, Tool
+
+pytestmark = pytest.mark.e2e
+Visit = Callable[..., Page]
+PAGES = ["/domains", "/costs", "/groups", "/sources", "/sources/new", "/sources/import", "/-/jobs"]
+NAMES = ["alpha-watch.com", "beta-watch.net"]
+ANSWERS_AFTER_S = 1.5
+
+
+@pytest.fixture(scope="session")
+def monitor(serve: Callable[..., Tool]) -> Tool:
+    """The domain monitor with its sample portfolio."""
+    folder = REPOSITORY / "examples" / "domain-monitor"
+    return serve(folder, ["core", "migrate"], ["app.sample", "--domains", "10000"])
+
+
+class Registrar(BaseHTTPRequestHandler):
+    """A registrar in Name.com's form that takes its time."""
+
+    def do_GET(self) -> None:
+        time.sleep(ANSWERS_AFTER_S)
+        listed = [
+            {"domainName": name, "expireDate": "2027-06-01T12:00:00Z", "autorenewEnabled": True, "locked": True}
+            for name in NAMES
+        ]
+        body = json.dumps({"domains": listed, "totalCount": len(listed)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def registrar() -> Iterator[str]:
+    """The address of that registrar on this machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Registrar)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_sign_in_link_leads_to_the_portfolio(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor)
+    page.goto(monitor.link)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Domains")).to_be_visible()
+    expect(page.locator("#domains [role=status]")).to_have_text("10,000")
+    expect(page.locator("#domains tbody tr")).to_have_count(50)
+    assert seen.complaints == []
+
+
+def test_sorting_swaps_the_table_alone_and_its_url_can_be_shared(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor, "/domains")
+    page.evaluate("document.querySelector('h1').dataset.kept = 'yes'")
+    page.get_by_role("link", name="Name", exact=True).click()
+    expect(page.locator("#domains th[aria-sort=ascending]")).to_contain_text("Name")
+    assert page.locator("h1").get_attribute("data-kept") == "yes"
+    first = page.locator("#domains tbody th").first.text_content()
+    shared = visit(monitor, page.url.removeprefix(monitor.url))
+    expect(shared.locator("#domains tbody th").first).to_have_text(first or "")
+    assert seen.complaints == []
+
+
+def test_typing_searches_and_back_leads_back(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor, "/domains?sort=-name")
+    before = page.locator("#domains tbody th").first.text_content()
+    page.get_by_role("link", name="Expires").click()
+    page.get_by_placeholder("Search").press_sequentially("academy", delay=30)
+    expect(page.locator("#domains [role=status]")).to_contain_text("of 10,000")
+    expect(page.get_by_placeholder("Search")).to_be_focused()
+    expect(page.get_by_placeholder("Search")).to_have_value("academy")
+    page.go_back()
+    expect(page.locator("#domains tbody th").first).to_have_text(before or "")
+    assert seen.complaints == []
+
+
+def test_a_filter_is_a_chip_that_can_be_removed(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor, "/domains")
+    page.locator("#domains summary").click()
+    page.get_by_label("Group", exact=True).select_option("none")
+    page.get_by_role("button", name="Apply").click()
+    chip = page.get_by_role("link", name="Remove filter: group is unassigned")
+    expect(chip).to_be_visible()
+    assert "group=none" in page.url
+    chip.click()
+    expect(page.locator("#domains [role=status]")).to_have_text("10,000")
+    assert seen.complaints == []
+
+
+def test_without_javascript_search_filter_and_paging_work(monitor: Tool, visit: Visit) -> None:
+    page = visit(monitor, "/domains", javascript=False)
+    page.get_by_placeholder("Search").fill("academy")
+    page.get_by_placeholder("Search").press("Enter")
+    expect(page.locator("#domains [role=status]")).to_contain_text("of 10,000")
+    page.get_by_role("link", name="Next page").click()
+    expect(page.locator("#domains nav")).to_contain_text("Page 2")
+
+
+def test_a_source_is_added_read_and_watched_until_its_domains_are_there(
+    monitor: Tool, visit: Visit, seen: Seen, registrar: str
+) -> None:
+    page = visit(monitor, "/sources/new/namecom")
+    page.get_by_label("Name", exact=True).fill("Watched account")
+    page.get_by_label("User name").fill("acme")
+    page.get_by_label("Token").fill("a-token-of-ours")
+    page.get_by_label("Base URL").fill(registrar)
+    page.get_by_role("button", name="Add source").click()
+    page.get_by_role("button", name="Read now").click()
+    expect(page.locator("#run-state")).to_contain_text("running")
+    expect(page.locator("#run-progress progress")).to_be_visible()
+    expect(page.locator("#run-progress")).to_contain_text("Watched account")
+    expect(page.locator("#run-state")).to_contain_text("succeeded", timeout=20_000)
+    page.goto(f"{monitor.url}/domains?q=watch&sort=name")
+    expect(page.locator("#domains tbody")).to_contain_text(NAMES[0])
+    expect(page.locator("#domains tbody")).to_contain_text("Watched account")
+    assert seen.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing(monitor: Tool, visit: Visit, path: str, theme: str) -> None:
+    results = Axe().run(visit(monitor, path, theme=theme))
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_fits_a_phone_complains_of_nothing_and_asks_only_us(
+    monitor: Tool, visit: Visit, seen: Seen, path: str
+) -> None:
+    page = visit(monitor, path, width=360)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert seen.complaints == []
+    assert seen.hosts == {monitor.url.removeprefix("http://")}
+
+
+def test_another_host_s_request_is_seen(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor, "/domains")
+    page.evaluate("new Image().src = 'http://localhost:9/pixel.png'")
+    page.wait_for_timeout(200)
+    assert any("Content Security Policy" in text for text in seen.complaints)

@@ -1,0 +1,7 @@
+"""A shop: the feature that the tests of core's web half ask for."""
+
+from core import Feature
+
+from . import api, jobs, pages
+
+feature = Feature(pages, api, jobs)

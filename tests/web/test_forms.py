@@ -1,0 +1,296 @@
+"""Forms: each type of input, what is wrong beside its field, and what was typed kept."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import pytest
+from sqlalchemy import String
+from sqlmodel import Field as ModelField
+from starlette.testclient import TestClient
+
+from core import Field, Form, Session
+from core.testing import html
+from tests.web.asking import htmx
+from tests.web.shop.models import Base, Colour, Item, Maker
+from tests.web.shop.pages import ITEM
+
+Sell = Callable[..., None]
+NAME = {"name": "chair"}
+
+
+class Ticket(Base, table=True):
+    """A row with the types that the shop does not have."""
+
+    __tablename__ = "shop_ticket"
+
+    code: str = ModelField(primary_key=True, max_length=5)
+    kind: Literal["day", "night"] = ModelField("day", sa_type=String)
+    seats: int = 2
+    holder: str | None = ModelField(default=None, unique=True)
+    price: Decimal
+    open: bool = True
+
+
+TICKET = Form(
+    Ticket,
+    Field(Ticket.code),
+    Field(Ticket.kind),
+    Field(Ticket.seats, choices=[(2, "two"), (4, "four")]),
+    Field(Ticket.holder),
+    Field(Ticket.price),
+    Field(Ticket.open),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("name", "text"), ("price", "number"), ("stock", "number"), ("weight", "number"), ("sold_on", "date"),
+     ("made_at", "datetime-local"), ("is_new", "checkbox"), ("password", "password")],
+)  # fmt: skip
+def test_an_input_fits_its_type(name: str, kind: str, client: TestClient) -> None:
+    assert html(client.get("/shop/new")).one(f"input[name={name}]").attribute("type") == kind
+
+
+def test_a_choice_is_a_select_and_a_long_text_an_area(client: TestClient, sell: Sell) -> None:
+    sell(Maker(id=1, name="Anna"))
+    page = html(client.get("/shop/new"))
+    assert [o.attribute("value") for o in page.all("select[name=colour] option")] == ["", "red", "sky_blue"]
+    assert [o.text for o in page.all("select[name=colour] option")] == ["—", "red", "sky blue"]
+    assert [o.attribute("value") for o in page.all("select[name=maker_id] option")] == ["", "1"]
+    assert [o.text for o in page.all("select[name=maker_id] option")] == ["—", "Anna"]
+    assert page.all("textarea[name=note]")
+
+
+def test_labels_help_and_what_is_optional_are_said(client: TestClient) -> None:
+    page = html(client.get("/shop/new"))
+    assert page.one("label[for=f-name]").text == "Name"
+    assert page.one("label[for=f-maker_id]").text == "Maker optional"
+    assert "required" in page.one("#f-name").node.attrs
+    assert "required" not in page.one("#f-price").node.attrs
+    assert page.one("#f-price-help").text == "Without tax."
+    assert page.one("#f-price").attribute("aria-describedby") == "f-price-help"
+    assert page.one("#f-code").attribute("placeholder") == "ABC-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "kept"),
+    [
+        ("name", "  chair  ", "chair"),
+        ("name", "Stuhl 🪑", "Stuhl 🪑"),
+        ("name", "a\0b", "ab"),
+        ("colour", "sky_blue", Colour.SKY_BLUE),
+        ("colour", "", None),
+        ("price", "12.30", Decimal("12.30")),
+        ("price", " 0 ", Decimal(0)),
+        ("price", "", None),
+        ("stock", "7", 7),
+        ("stock", "1000", 1000),
+        ("weight", "1e3", 1000.0),
+        ("weight", "-0.5", -0.5),
+        ("sold_on", "2026-12-03", date(2026, 12, 3)),
+        ("made_at", "2026-12-03T10:20", datetime(2026, 12, 3, 10, 20, tzinfo=UTC)),
+        ("made_at", "2026-12-03T10:20+02:00", datetime(2026, 12, 3, 8, 20, tzinfo=UTC)),
+        ("is_new", "true", True),
+        ("is_new", "on", True),
+        ("is_new", "false", False),
+        ("note", "one\r\ntwo", "one\ntwo"),
+        ("note", "", ""),
+        ("code", "ABC-12", "ABC-12"),
+        ("code", "", ""),
+    ],
+)
+def test_what_is_typed_becomes_its_type(name: str, typed: str, kept: Any, db: Session) -> None:
+    form = ITEM.read(db, {**NAME, name: typed})
+    assert form.problems == []
+    assert form.data[name] == kept
+    assert getattr(ITEM.save(db, form), name) == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "error"),
+    [
+        ("name", "", "This is needed."),
+        ("name", "   ", "This is needed."),
+        ("name", "x", "String should have at least 2 characters."),
+        ("name", "x" * 41, "String should have at most 40 characters."),
+        ("name", "x" * 1_000_000, "String should have at most 40 characters."),
+        ("colour", "green", "'green' is not one of the choices."),
+        ("maker_id", "7", "'7' is not one of the choices."),
+        ("maker_id", "1 OR 1=1", "'1 OR 1=1' is not one of the choices."),
+        ("price", "-1", "Should be greater than or equal to 0."),
+        ("price", "1.234", "Decimal input should have no more than 2 decimal places."),
+        ("price", "cheap", "Should be a valid decimal."),
+        ("price", "NaN", "Should be a finite number."),
+        ("stock", "1.5", "Should be a valid integer, unable to parse string as an integer."),
+        ("stock", "1001", "Should be less than or equal to 1000."),
+        ("weight", "nan", "Should be a number that can be stored."),
+        ("weight", "inf", "Should be a number that can be stored."),
+        ("weight", "heavy", "Should be a valid number, unable to parse string as a number."),
+        ("sold_on", "2026-02-30", "Should be a valid date or datetime, day value is outside expected range."),
+        ("made_at", "soon", "Should be a valid datetime or date, input is too short."),
+        ("code", "abc", r"String should match pattern '^([A-Z]{3}-\d+)?$'."),
+    ],
+)
+def test_what_does_not_fit_is_said_beside_its_field(name: str, typed: str, error: str, client: TestClient) -> None:
+    response = client.post("/shop/new", data={**NAME, name: typed})
+    page = html(response)
+    assert response.status_code == 422
+    assert page.one(f"#f-{name}-error").text == error
+    assert page.one(f"#f-{name}").attribute("aria-invalid") == "true"
+    assert f"f-{name}-error" in page.one(f"#f-{name}").attribute("aria-describedby")
+    assert [p.text for p in page.all('[id$="-error"]')] == [error]
+
+
+def test_the_summary_names_every_mistake_and_leads_to_it(client: TestClient) -> None:
+    summary = html(client.post("/shop/new", data={"price": "-1"})).one("form [role=alert]")
+    assert summary.one("p").text == "2 things to mend"
+    assert [a.attribute("href") for a in summary.all("a")] == ["#f-name", "#f-price"]
+    assert [li.text for li in summary.all("li")] == [
+        "Name : This is needed.",
+        "Price : Should be greater than or equal to 0.",
+    ]
+
+
+def test_what_was_typed_is_kept_when_something_is_wrong(client: TestClient, sell: Sell) -> None:
+    sell(Maker(id=1, name="Anna"))
+    typed = {"name": "<b>", "price": "-1", "colour": "red", "maker_id": "1", "sold_on": "2026-01-02", "is_new": "true",
+             "note": "\n<i>", "made_at": "2026-01-02T03:04", "password": "hunter2"}  # fmt: skip
+    response = client.post("/shop/new", data=typed)
+    page = html(response)
+    assert [page.one(f"#f-{n}").attribute("value") for n in ("name", "price", "sold_on", "made_at")] == [
+        "<b>", "-1", "2026-01-02", "2026-01-02T03:04"]  # fmt: skip
+    assert page.one("#f-colour option[selected]").text == "red"
+    assert page.one("#f-maker_id option[selected]").text == "Anna"
+    assert "checked" in page.one("#f-is_new").node.attrs
+    assert "<i>" not in response.text
+    assert "hunter2" not in response.text
+
+
+def test_nothing_typed_at_all_is_a_mistake_and_no_crash(client: TestClient) -> None:
+    assert html(client.post("/shop/new")).one("#f-name-error").text == "This is needed."
+    assert client.post("/shop/new", json={"name": "chair"}).status_code == 422
+
+
+def test_a_file_where_a_text_belongs_is_nothing_typed(client: TestClient) -> None:
+    response = client.post("/shop/new", files={"name": ("x.txt", b"chair")})
+    assert html(response).one("#f-name-error").text == "This is needed."
+
+
+def test_a_check_looks_at_the_whole_form(client: TestClient) -> None:
+    response = client.post("/shop/new", data={**NAME, "colour": "red"})
+    assert response.status_code == 422
+    assert html(response).one("form [role=alert] li").text == "A red thing needs a price."
+    assert html(response).all('[id$="-error"]') == []
+    assert client.post("/shop/new", data={**NAME, "colour": "red", "price": "1"}).status_code == 303
+
+
+def test_a_check_sees_only_a_form_whose_fields_fit(client: TestClient) -> None:
+    response = client.post("/shop/new", data={"name": "", "colour": "red"})
+    assert [li.text for li in html(response).all("form [role=alert] li")] == ["Name : This is needed."]
+
+
+def test_a_name_that_is_taken_is_refused_on_a_new_thing(client: TestClient, sell: Sell) -> None:
+    sell(Item(name="chair"))
+    response = client.post("/shop/new", data=NAME)
+    assert (response.status_code, html(response).one("#f-name-error").text) == (422, "chair is taken.")
+
+
+def test_a_name_is_not_taken_by_the_thing_itself(client: TestClient, sell: Sell) -> None:
+    sell(Item(name="chair"), Item(name="desk"))
+    assert client.post("/shop/items/chair/edit", data={"name": "chair", "stock": "3"}).status_code == 303
+    assert client.post("/shop/items/chair/edit", data={"name": "desk"}).status_code == 422
+
+
+def test_a_form_shows_what_is_stored(client: TestClient, sell: Sell) -> None:
+    sell(Item(name="chair", price=Decimal("9.50"), colour=Colour.SKY_BLUE, is_new=True, password="hunter2",
+              sold_on=date(2026, 1, 2), made_at=datetime(2026, 1, 2, 3, 4, tzinfo=UTC)))  # fmt: skip
+    response = client.get("/shop/items/chair/edit")
+    page = html(response)
+    assert Decimal(page.one("#f-price").attribute("value")) == Decimal("9.50")
+    assert page.one("#f-colour option[selected]").attribute("value") == "sky_blue"
+    assert page.one("#f-made_at").attribute("value") == "2026-01-02T03:04"
+    assert page.one("#f-sold_on").attribute("value") == "2026-01-02"
+    assert "checked" in page.one("#f-is_new").node.attrs
+    assert "hunter2" not in response.text
+
+
+def test_an_edit_ends_where_it_says(client: TestClient, sell: Sell) -> None:
+    sell(Item(name="chair"))
+    response = client.post("/shop/items/chair/edit", data={"name": "chair 2"})
+    assert response.headers["location"] == "/shop/items/chair%202?tab=prices"
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("", "hunter2"), ("   ", "hunter2"), ("new", "new"), (None, "hunter2")])
+def test_a_secret_is_kept_when_left_empty(typed: str | None, kept: str, db: Session) -> None:
+    row = Item(name="chair", password="hunter2")
+    db.add(row)
+    db.flush()
+    ITEM.save(db, ITEM.read(db, {**NAME, "password": typed} if typed is not None else NAME, row), row)
+    assert row.password == kept
+
+
+def test_a_stored_secret_may_be_left_empty_in_the_browser_too() -> None:
+    class Key(Base, table=True):
+        __tablename__ = "shop_key"
+        id: int | None = ModelField(default=None, primary_key=True)
+        value: str
+
+    form = Form(Key, Field(Key.value, secret=True))
+    stored, new = form.show(None, Key(value="hunter2")), form.show(None)
+    assert (new.fields[0].required, stored.fields[0].required, stored.fields[0].value) == (True, False, "")
+    assert stored.fields[0].placeholder == "Leave empty to keep it"
+
+
+def test_values_may_be_suggested(db: Session) -> None:
+    shown = ITEM.show(db, name="chair", colour=Colour.RED)
+    assert [(f.name, f.value) for f in shown.fields if f.value] == [("name", "chair"), ("colour", "red")]
+
+
+def test_a_form_with_a_mistake_saves_nothing(client: TestClient, names: Callable[[], set[str]]) -> None:
+    client.post("/shop/new", data={**NAME, "price": "-1"}, headers=htmx("div#item"))
+    assert names() == set()
+
+
+@pytest.mark.parametrize(
+    ("typed", "wrong"),
+    [
+        ({}, []),
+        ({"kind": "night", "seats": "4", "open": "true"}, []),
+        ({"kind": "noon"}, ["kind"]),
+        ({"kind": ""}, []),
+        ({"seats": "3"}, ["seats"]),
+        ({"seats": ""}, []),
+        ({"holder": "Ann"}, ["holder"]),
+        ({"holder": ""}, []),
+        ({"code": "T1"}, ["code"]),
+        ({"price": ""}, ["price"]),
+        ({"price": "1e5000"}, ["price"]),
+    ],
+)
+def test_choices_defaults_and_keys(typed: dict[str, str], wrong: list[str], db: Session) -> None:
+    db.add_all([Ticket(code="T1", price=Decimal(1), holder="Ann"), Ticket(code="T2", price=Decimal(1))])
+    form = TICKET.read(db, {"code": "T9", "price": "5", **typed})
+    assert [problem.name for problem in form.problems] == wrong
+    assert form.data.get("kind", "day") in ("day", "night")
+
+
+def test_what_is_left_empty_takes_its_default(db: Session) -> None:
+    ticket = TICKET.save(db, TICKET.read(db, {"code": "T9", "price": "5", "kind": "", "seats": ""}))
+    assert ticket.model_dump(exclude={"price"}) == {
+        "code": "T9", "kind": "day", "seats": 2, "holder": None, "open": False}  # fmt: skip
+
+
+def test_a_choice_that_is_a_number_is_shown_as_chosen(db: Session) -> None:
+    seats = next(f for f in TICKET.show(db).fields if f.name == "seats")
+    assert [(o.value, o.selected) for o in seats.options if o.selected] == [("2", True)]
+
+
+def test_an_error_of_the_apps_own_can_be_added(db: Session) -> None:
+    form = ITEM.read(db, NAME)
+    form.reject("name", "The registrar does not know it.")
+    form.reject("", "Try again tomorrow.")
+    assert not form.is_valid
+    assert [(p.name, p.label) for p in form.problems] == [("name", "Name"), ("", "")]
+    assert form.fields[0].error == "The registrar does not know it."
