@@ -20,6 +20,7 @@ from .ui import is_htmx
 
 SIGN_IN = "/-/sign-in"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+PROBES = {"/-/health", "/-/ready"}  # asked every few seconds; a good answer is no news
 POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'"
@@ -72,7 +73,8 @@ class Gate:
             await answer.settle(500)
         took = round((time.perf_counter() - began) * 1000, 1)
         identity = request.scope["state"].get("identity")
-        logger.info(
+        is_news = request.url.path not in PROBES or answer.status != 200
+        (logger.info if is_news else logger.debug)(
             "request", method=request.method, path=request.url.path, status=answer.status, ms=took,
             user=identity.name if identity else None,
         )  # fmt: skip

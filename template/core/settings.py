@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from .errors import UserError
 
 PROJECT = Path(__file__).resolve().parent.parent
+EVERY_ADDRESS = {"0.0.0.0", "::"}
 
 
 def _project_name() -> str:
@@ -73,7 +74,11 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """Where people reach the tool, without a slash at the end."""
-        return self.base_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        return self.base_url.rstrip("/") or self.url_on(self.host, self.port)
+
+    def url_on(self, host: str, port: int) -> str:
+        """Where a browser on this machine finds a server that listens there."""
+        return f"http://{'localhost' if host in EVERY_ADDRESS else host}:{port}"
 
     @property
     def is_production(self) -> bool:

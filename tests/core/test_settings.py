@@ -96,6 +96,8 @@ def test_a_relative_data_folder_is_the_projects(monkeypatch: pytest.MonkeyPatch,
 
 def test_the_base_url_loses_its_slash_or_is_made_of_host_and_port(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().url == "http://127.0.0.1:8000"
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    assert load().url == "http://localhost:8000"
     monkeypatch.setenv("BASE_URL", "https://tool.example.com/")
     assert load().url == "https://tool.example.com"
 

@@ -14,6 +14,7 @@ from pyops_cli import creation
 ROOT = Path(__file__).parents[2]
 MAX_FILES = 150  # Copier pays one git process for each
 MAX_QUESTIONS = 5
+FIXED_IN_THE_IMAGE = {"DATA_DIR", "HOST"}
 
 
 def files(project: Path) -> dict[str, bytes]:
@@ -41,6 +42,12 @@ def test_the_template_renders(copie: Any) -> None:
 )
 def test_a_project_has_its_skeleton(project: Path, name: str) -> None:
     assert (project / name).is_file()
+
+
+def test_compose_passes_on_every_setting_that_env_example_offers(project: Path) -> None:
+    offered = set(re.findall(r"^# ([A-Z_]+)=", (project / ".env.example").read_text(), re.MULTILINE))
+    service = yaml.safe_load((project / "compose.yaml").read_text())["services"]["tool"]
+    assert set(service["environment"]) == offered - FIXED_IN_THE_IMAGE
 
 
 def test_a_project_has_few_files(project: Path) -> None:

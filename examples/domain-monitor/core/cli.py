@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -96,15 +97,17 @@ def serve(host: str, port: int, workers: int) -> None:
 
 
 def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> None:
+    # Being asked to stop is no failure: uvicorn ends in order, then raises the signal again.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with opened() as runtime:
         _migrate(runtime)
         here = runtime.settings
         host, port = host or here.host, here.port if port < 0 else port
-        url = here.base_url or f"http://{host}:{port}"
+        url = (here.base_url or here.url_on(host, port)).rstrip("/")
         with runtime.database.write(COMMAND_LINE) as db:
             if reload or auth.nobody_signed_in_yet(db):
                 admin = _first_admin(db)
-                way = f"{url.rstrip('/')}{auth.make_link(db, admin)}" if admin else NO_ADMIN
+                way = f"{url}{auth.make_link(db, admin)}" if admin else NO_ADMIN
                 click.echo(f"\n  Sign in: {way}\n", err=True)
     uvicorn.run(
         TARGET,

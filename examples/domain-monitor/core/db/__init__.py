@@ -1,5 +1,6 @@
 """The database: SQLite with one fair writer and many readers; PostgreSQL by its URL."""
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -167,9 +168,14 @@ def prepare_folder(data_dir: Path) -> str:
         probe = data_dir / f".probe-{os.getpid()}"
         probe.touch()
         probe.unlink()
+        for file in data_dir.glob("app.db*"):  # SQLite would open them, and refuse the first write
+            if not os.access(file, os.R_OK | os.W_OK):
+                raise PermissionError(errno.EACCES, f"{file.name} belongs to another user")
     except OSError as error:
+        place = " (in a container: the host's folder mounted there)" if data_dir.is_mount() else ""
         raise UserError(
-            f"{data_dir} cannot be written ({error.strerror}); give it to this user: chown -R {os.getuid()} {data_dir}"
+            f"{data_dir} cannot be written ({error.strerror}); "
+            f"give it to this user: chown -R {os.getuid()} {data_dir}{place}"
         ) from error
     kind = _file_system(data_dir)
     return (
