@@ -364,9 +364,9 @@ def test_requests_keep_their_distance(serve: Callable[..., Server]) -> None:
 @pytest.fixture
 def forbidden_here() -> Iterator[None]:
     """This thread has a write open."""
-    forbid("a write transaction is open")
+    allow = forbid("a write transaction is open")
     yield
-    forbid(None)
+    allow()
 
 
 @pytest.mark.usefixtures("forbidden_here")

@@ -59,13 +59,9 @@ def test_tracking_counts_what_is_done(
 
 
 def test_tracking_says_what_it_is_doing_but_not_too_often(store: Database, run: Run) -> None:
-    seen = [(name, row(store, run).done) for name in run.track(["a", "b", "c"])]
-    assert seen == [("a", 0), ("b", 0), ("c", 0)]
-    run._told_at = None
-    steps = run.track([7, object()])
-    next(steps)
-    run._told_at = None
-    assert row(store, run).doing == ""
+    seen = [(row(store, run).doing, row(store, run).done) for _ in run.track(["a", "b", "c"])]
+    assert seen == [("a", 0), ("a", 0), ("a", 0)]
+    assert row(store, run).done == 3
 
 
 def test_progress_is_told_when_a_while_has_passed(store: Database, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +83,17 @@ def test_a_step_commits_its_data_with_its_log(store: Database, run: Run, audited
     assert {(e.actor, e.actor_kind, e.request_id, e.did) for e in audited()} == {
         ("tests.tidy", "job", f"run-{run.id}", "Tidy up.")
     }
+
+
+def test_a_step_may_commit_in_parts_and_a_failure_keeps_the_parts(store: Database, run: Run) -> None:
+    with capture_logs(), run.step("first") as step:
+        step.upsert(Item, [{"name": "a"}], key="name")
+        step.commit()
+        assert names(store) == ["a"]
+        step.upsert(Item, [{"name": "b"}], key="name")
+        step.write(insert(Item).values(name="a"))
+    assert names(store) == ["a"]
+    assert [text[:16] for _, text in lines(store)] == ["first: 1 new, 0 ", "first: Integrity"]
 
 
 def test_a_step_holds_no_transaction_while_it_works(store: Database, run: Run, again: Callable[..., Database]) -> None:
@@ -122,9 +129,12 @@ def test_a_known_failure_is_told_in_its_own_words(store: Database, run: Run) -> 
 
 
 def test_failed_steps_are_counted_and_the_next_go_on(store: Database, run: Run) -> None:
-    for name in ("a", "b", "c"):
-        with run.step(name) as step:
-            step.write(insert(Item).values(name=name)) if name == "c" else step.call(lambda _: 1 / 0)
+    with capture_logs(), run.step("a") as step:
+        step.call(lambda _: 1 / 0)
+    with capture_logs(), run.step("b") as step:
+        step.call(lambda _: 1 / 0)
+    with run.step("c") as step:
+        step.write(insert(Item).values(name="c"))
     assert (run.failures, row(store, run).failures, names(store)) == (2, 2, ["c"])
 
 

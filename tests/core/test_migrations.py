@@ -240,8 +240,8 @@ def test_two_processes_that_migrate_at_once_both_succeed(
 def changes(database: Database, history: History) -> list[tuple[str, str]]:
     """What autogenerate would do to tables that no model has."""
     with database.reader.connect() as connection:
-        found = [change for change in differences(connection, history) if change[0] == "remove_table"]
-    return [(change[0], change[1].name) for change in found]
+        found: list[Any] = differences(connection, history)
+    return [(change[0], change[1].name) for change in found if change[0] == "remove_table"]
 
 
 def test_each_history_sees_its_own_tables_only(fresh: Database, migrate: Callable[[], Any], core: History) -> None:
@@ -273,7 +273,7 @@ def test_a_new_revision_brings_the_tables_to_the_models(fresh: Database, tmp_pat
     assert "core_" not in path.read_text()
     assert upgrade(fresh, [CORE, history], snapshots=tmp_path) == {"core": [], "app": ["0001"]}
     with fresh.reader.connect() as connection:
-        assert [c for c in differences(connection, history) if c[0] == "add_table" and c[1].name == "service"] == []
+        assert "add_table', Table('service'" not in repr(differences(connection, history))
 
 
 def test_a_new_revision_waits_until_the_database_is_up_to_date(fresh: Database, own: History) -> None:

@@ -15,8 +15,8 @@ from tests.core.samples import join, start
 @pytest.mark.slow
 def test_readers_and_writers_in_two_processes_see_no_error_and_lose_nothing(tmp_path: Path) -> None:
     told: list[object] = []
-    assert check(tmp_path / "data", seconds=2, tell=told.append) == []
-    assert told[0] == "8 readers and 4 writers here, 4 writers in a second process, for 2 s …"
+    assert check(tmp_path / "data", seconds=3, tell=told.append) == []
+    assert told[0] == "8 readers and 4 writers here, 4 writers in a second process, for 3 s …"
     ours, theirs, counter = [int(word.replace(",", "")) for word in str(told[1]).split() if word[0].isdecimal()]
     assert ours + theirs == counter and min(ours, theirs) > 10
     assert list((tmp_path / "data").iterdir()) == []
