@@ -19,9 +19,10 @@ demo: .venv-demo/ready  ## A domain monitor with 10,000 sample domains on http:/
 	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" .ci/demo $(DEMO) $(DOMAINS) $(PORT)
 
 test: .venv/ready check  ## Lint, types, and every test
-	$(BIN)/python -m pytest tests template --ignore tests/example $(PYTEST)
+	$(BIN)/python -m pytest tests template --ignore tests/example --ignore tests/e2e $(PYTEST)
 	cd examples/domain-monitor && $(BIN)/python -m pytest $(PYTEST)
 	$(BIN)/python -m pytest tests/example -o pythonpath="examples/domain-monitor ." $(PYTEST)
+	$(BIN)/python -m pytest tests/e2e $(PYTEST)  # on its own: Playwright keeps an event loop running
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """The domain monitor in a browser: the portfolio of 10,000 names, and a registrar read while somebody watches."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,8 @@ from tests.e2e.conftest import REPOSITORY, Seen, Tool
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Page]
 PAGES = ["/domains", "/costs", "/groups", "/sources", "/sources/new", "/sources/import", "/-/jobs"]
+TOTAL = re.compile(r"^10,00\d$")  # another test may have added its two
+OF_TOTAL = re.compile(r"of 10,00\d$")
 NAMES = ["alpha-watch.com", "beta-watch.net"]
 ANSWERS_AFTER_S = 1.5
 
@@ -59,7 +62,7 @@ def test_the_sign_in_link_leads_to_the_portfolio(monitor: Tool, visit: Visit, se
     page.goto(monitor.link)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Domains")).to_be_visible()
-    expect(page.locator("#domains [role=status]")).to_have_text("10,000")
+    expect(page.locator("#domains [role=status]")).to_have_text(TOTAL)
     expect(page.locator("#domains tbody tr")).to_have_count(50)
     assert seen.complaints == []
 
@@ -81,7 +84,7 @@ def test_typing_searches_and_back_leads_back(monitor: Tool, visit: Visit, seen: 
     before = page.locator("#domains tbody th").first.text_content()
     page.get_by_role("link", name="Expires").click()
     page.get_by_placeholder("Search").press_sequentially("academy", delay=30)
-    expect(page.locator("#domains [role=status]")).to_contain_text("of 10,000")
+    expect(page.locator("#domains [role=status]")).to_contain_text(OF_TOTAL)
     expect(page.get_by_placeholder("Search")).to_be_focused()
     expect(page.get_by_placeholder("Search")).to_have_value("academy")
     page.go_back()
@@ -98,7 +101,7 @@ def test_a_filter_is_a_chip_that_can_be_removed(monitor: Tool, visit: Visit, see
     expect(chip).to_be_visible()
     assert "group=none" in page.url
     chip.click()
-    expect(page.locator("#domains [role=status]")).to_have_text("10,000")
+    expect(page.locator("#domains [role=status]")).to_have_text(TOTAL)
     assert seen.complaints == []
 
 
@@ -106,7 +109,7 @@ def test_without_javascript_search_filter_and_paging_work(monitor: Tool, visit: 
     page = visit(monitor, "/domains", javascript=False)
     page.get_by_placeholder("Search").fill("academy")
     page.get_by_placeholder("Search").press("Enter")
-    expect(page.locator("#domains [role=status]")).to_contain_text("of 10,000")
+    expect(page.locator("#domains [role=status]")).to_contain_text(OF_TOTAL)
     page.get_by_role("link", name="Next page").click()
     expect(page.locator("#domains nav")).to_contain_text("Page 2")
 

@@ -84,6 +84,6 @@ def test_a_theme_is_chosen_and_kept(starter: Tool, visit: Visit) -> None:
 def test_a_session_that_ended_leads_to_the_sign_in_page_and_back(starter: Tool, visit: Visit) -> None:
     page = visit(starter, "/services")
     page.context.clear_cookies()
-    page.locator("#services-sort-name").click()
+    page.get_by_placeholder("Search").press_sequentially("shop")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert "next=%2Fservices" in page.url or "next=/services" in page.url
