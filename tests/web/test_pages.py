@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from core import DB, DeclarationError, Go, Session, View, action, page, pages
 from core.audit import AuditEntry
-from core.db import Database, turnstile
+from core.db import Database
 from core.marks import of
 from core.testing import html
 from tests.web.asking import JSON, ClientAs, htmx
@@ -259,11 +259,9 @@ def test_no_address_says_no_method(client_as: ClientAs) -> None:
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("path", ["/shop/sell/go", "/shop/reserve/chair", "/shop/api/items/chair"])
-def test_who_waits_too_long_to_write_is_told_to_come_back(
-    path: str, client: TestClient, db: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(turnstile, "WAIT_S", 0.1)
+def test_who_waits_too_long_to_write_is_told_to_come_back(path: str, client: TestClient, db: Session) -> None:
     db.add(Item(name="somebody else's"))
     db.flush()
     response = client.post(path, headers=JSON)

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from core import Session, auth, now, security
 from core.auth import SignedIn, SignInLink
-from core.db import Database, turnstile
+from core.db import Database
 from core.settings import Settings
 from core.testing import TESTER, html
 from tests.web.asking import ClientAs
@@ -158,12 +158,10 @@ def test_checking_a_password_keeps_no_writer_waiting(link: str, served: TestClie
         assert served.post("/-/sign-in", data={"name": "Ann", "password": "wrong"}).status_code == 422
 
 
-def test_a_busy_database_signs_nobody_out(
-    browser_as: ClientAs, database: Database, db: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("hasty")
+def test_a_busy_database_signs_nobody_out(browser_as: ClientAs, db: Session) -> None:
     browser = browser_as("viewer")
     db.get(SignedIn, auth.fingerprint(browser.cookies["test-tool-session"])).seen_at = now() - timedelta(minutes=6)
     db.commit()
-    monkeypatch.setattr(turnstile, "WAIT_S", 0.1)
     db.bulk(delete(SignInLink), why="to hold the seat")
     assert browser.get("/services").status_code == 200

@@ -216,6 +216,8 @@ def _plain(empty: str) -> Callable[[Any, Row], Cell]:
     def cell(value: Any, _row: Row) -> Cell:
         if value is None or value == "":
             return nothing
+        if type(value) is str:  # first, for it is what most cells hold
+            return Cell(value) if len(value) <= LONGEST_TEXT else Cell(shorten(value), title=value)
         if isinstance(value, bool):
             return Cell("yes" if value else "no")
         if isinstance(value, datetime):
@@ -224,7 +226,6 @@ def _plain(empty: str) -> Callable[[Any, Row], Cell]:
             return Cell(f"{value:,}")
         if isinstance(value, float | Decimal):
             return Cell(f"{value:,.2f}")
-        text = word(value)
-        return Cell(text) if len(text) <= LONGEST_TEXT else Cell(shorten(text), title=text)
+        return Cell(word(value))
 
     return cell
