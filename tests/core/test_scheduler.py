@@ -272,8 +272,8 @@ def test_a_started_scheduler_catches_up_runs_and_stops(
 ) -> None:
     scheduler = make(AT_SIX, EACH_MINUTE, BY_HAND)
     scheduler.start()
-    assert [run.job for run in runs(store)] == [AT_SIX.name, EACH_MINUTE.name]
-    wait_for(lambda: len(notes(scheduler)) == 2)
+    assert [run.job for run in runs(store)][:2] == [AT_SIX.name, EACH_MINUTE.name]
+    wait_for(lambda: len(notes(scheduler)) >= 2)
     scheduler.stop()
     scheduler.stop()
     assert scheduler.runner.is_stopped  # type: ignore[attr-defined]
