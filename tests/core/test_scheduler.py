@@ -21,7 +21,7 @@ from core.time import now
 from tests.core.sample_jobs import add_services, at_six, declared, each_minute, fail
 from tests.core.samples import join, start, together, wait_for
 
-PERIOD_S = 0.25
+PERIOD_S = 0.5
 START = datetime(2026, 5, 1, 0, 0, tzinfo=UTC)
 AT_SIX, EACH_MINUTE, BY_HAND, RETRIED = declared(at_six), declared(each_minute), declared(add_services), declared(fail)
 
@@ -272,8 +272,8 @@ def test_a_started_scheduler_catches_up_runs_and_stops(
 ) -> None:
     scheduler = make(AT_SIX, EACH_MINUTE, BY_HAND)
     scheduler.start()
-    assert [run.job for run in runs(store)] == [AT_SIX.name, EACH_MINUTE.name]
-    wait_for(lambda: len(notes(scheduler)) == 2)
+    assert [run.job for run in runs(store)][:2] == [AT_SIX.name, EACH_MINUTE.name]
+    wait_for(lambda: len(notes(scheduler)) >= 2)
     scheduler.stop()
     scheduler.stop()
     assert scheduler.runner.is_stopped  # type: ignore[attr-defined]
@@ -298,11 +298,13 @@ class EverySoOften:
         return self.latest(at) + timedelta(seconds=PERIOD_S)
 
 
-def claim_all(folder: Path, skew: timedelta, until: datetime) -> None:
+def claim_all(folder: Path, skew: timedelta, line: Any) -> None:
     """In a process of its own: claim each due time as the clock, which is wrong by `skew`, reaches it."""
     database = Database(f"sqlite:///{folder / 'app.db'}", keyring=Keyring.load(folder))
     job = DeclaredJob("tests.often", each_minute, declared(each_minute).mark, EverySoOften())
     scheduler = Scheduler({job.name: job}, database, Notes())
+    line.wait(60)
+    until = now() + timedelta(seconds=4.5)
     while now() < until:
         scheduler.claim(job, now() + skew)
     database.close()
@@ -313,14 +315,14 @@ def test_of_four_processes_one_claims_each_due_time_and_one_is_killed(
 ) -> None:
     with store.write(TESTER) as db:
         db.add(Job(name="tests.often", since=now()))
-    until = now() + timedelta(seconds=4.5)
+    line = processes.Barrier(4)
     skews = [timedelta(milliseconds=ms) for ms in (0, -20, 10, 5)]
-    claimants = [processes.Process(target=claim_all, args=(settings.data_dir, s, until)) for s in skews]
+    claimants = [processes.Process(target=claim_all, args=(settings.data_dir, s, line)) for s in skews]
     start(claimants)
-    wait_for(lambda: len(runs(store)) > 4)
+    wait_for(lambda: len(runs(store)) > 3, 60)
     claimants[3].kill()
     join(claimants)
     due = [run.due_at for run in runs(store) if run.due_at]
     gaps = {round((later - earlier).total_seconds(), 3) for earlier, later in pairwise(due)}
-    assert len(due) == len(set(due)) > 10
+    assert len(due) == len(set(due)) > 7
     assert gaps == {PERIOD_S}
