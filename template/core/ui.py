@@ -14,6 +14,7 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .security import is_htmx
 from .settings import PROJECT
 
 CORE = Path(__file__).parent
@@ -102,16 +103,6 @@ class Templates:
         template: Template = self.environment.get_template(name)
         render = template.blocks.get(block)
         return "".join(render(template.new_context(dict(context)))) if render else None
-
-
-def wants_html(request: Request) -> bool:
-    """Whether the answer is for a person: htmx, or a client that accepts HTML."""
-    return is_htmx(request) or "text/html" in request.headers.get("accept", "")
-
-
-def is_htmx(request: Request) -> bool:
-    """Whether htmx asks."""
-    return request.headers.get("hx-request") == "true"
 
 
 def target_block(request: Request) -> str:

@@ -310,8 +310,6 @@ def test_a_closed_database_holds_no_file(settings: Any) -> None:
 
 
 def test_postgresql_gets_no_turnstile(tmp_path: Path) -> None:
-    psycopg = pytest.importorskip("psycopg", reason="PostgreSQL is a later storey")
-    assert psycopg
     database = Database("postgresql://127.0.0.1:9/tool", keyring=Keyring.load(tmp_path))
     assert not database.is_sqlite
     database.close()

@@ -12,7 +12,7 @@ CORE = REPOSITORY / "template" / "core"
 # Each floor from left to right; a module imports from lower floors, and from those to its left.
 FLOORS = [
     ["errors", "time", "marks"],
-    ["settings", "log", "http", "crypto", "db", "migrations", "audit", "auth", "ui", "security", "tables", "forms"],
+    ["settings", "log", "http", "crypto", "db", "migrations", "audit", "auth", "security", "ui", "tables", "forms"],
     ["pages", "jobs"],
     ["feature", "scheduler", "runner", "health"],
     ["builtin", "app"],

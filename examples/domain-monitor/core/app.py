@@ -35,9 +35,9 @@ from .pages import CurrentUser, Serving, View
 from .runner import Runner
 from .scheduler import Scheduler
 from .scheduler.due import due_of
-from .security import Gate, is_bearing, settle, sign_in_first
+from .security import Gate, is_bearing, is_htmx, settle, sign_in_first, wants_html
 from .settings import PROJECT, Settings
-from .ui import CORE, STATIC_URL, Assets, Templates, is_htmx, wants_html
+from .ui import CORE, STATIC_URL, Assets, Templates
 
 WRITERS = 20
 LARGEST_BODY = 25_000_000

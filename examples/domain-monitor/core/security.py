@@ -16,7 +16,6 @@ from .auth import Identity
 from .db import Actor, Database, Session
 from .errors import Busy, Refused
 from .settings import Settings
-from .ui import is_htmx
 
 SIGN_IN = "/-/sign-in"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -129,6 +128,16 @@ class _Answer:
             headers["X-Request-Id"] = self.scope["state"]["request_id"]
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
+
+
+def wants_html(request: Request) -> bool:
+    """Whether the answer is for a person: htmx, or a client that accepts HTML."""
+    return is_htmx(request) or "text/html" in request.headers.get("accept", "")
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether htmx asks."""
+    return request.headers.get("hx-request") == "true"
 
 
 def is_same_origin(connection: HTTPConnection) -> bool:
