@@ -13,7 +13,7 @@ BIN := $(CURDIR)/.venv/bin
 DEMO := .demo/domain-monitor
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
-.PHONY: demo test check bench examples vendor pin clean
+.PHONY: demo test test-on check bench examples vendor pin clean
 
 demo: .venv-demo/ready  ## A domain monitor with 10,000 sample domains on http://127.0.0.1:8000
 	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" .ci/demo $(DEMO) $(DOMAINS) $(PORT)
@@ -23,6 +23,11 @@ test: .venv/ready check  ## Lint, types, and every test
 	cd examples/domain-monitor && $(BIN)/python -m pytest $(PYTEST)
 	$(BIN)/python -m pytest tests/example -o pythonpath="examples/domain-monitor ." $(PYTEST)
 	$(BIN)/python -m pytest tests/e2e $(PYTEST)  # on its own: Playwright keeps an event loop running
+
+test-on: $(UV)  ## The tests of core and of the starter on another Python: make test-on WITH=python3.13
+	$(UV) venv --quiet --clear --python "$$(command -v $(WITH))" .venv-other
+	$(UV) pip install --quiet --python .venv-other/bin/python -r requirements-dev.txt
+	.venv-other/bin/python -m pytest tests/core tests/web template $(PYTEST)
 
 check: .venv/ready
 	$(BIN)/ruff check .
@@ -43,7 +48,7 @@ pin: $(UV)  ## Pin the development environment again after a change of pyproject
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml -o requirements-dev.txt
 
 clean:  ## Remove everything that was set up
-	rm -rf .venv .venv-demo .demo .cache
+	rm -rf .venv .venv-demo .venv-other .demo .cache
 
 $(UV):
 	@echo "Setting up uv in .cache/ …"
