@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from threading import BoundedSemaphore
 
 from pwdlib import PasswordHash
 from sqlalchemy import delete, select, update
@@ -10,7 +11,7 @@ from sqlmodel import Field, SQLModel, col
 
 from .crypto import fingerprint, new_token
 from .db import Session
-from .errors import UserError
+from .errors import Refused, UserError
 from .marks import ROLES, Role
 from .time import now
 
@@ -18,6 +19,9 @@ LINK_LIFETIME = timedelta(hours=24)
 SEEN_EVERY = timedelta(minutes=5)
 TOKEN_PREFIX = "pyops_"
 SHORTEST_PASSWORD = 12
+HASHES_AT_ONCE = 2
+HASHING_WAIT_S = 0.5
+_hashing = BoundedSemaphore(HASHES_AT_ONCE)
 LONGEST_NAME = 100
 _AUDITED = {"info": {"audited": True}}
 
@@ -33,6 +37,7 @@ class User(SQLModel, table=True):
     role: str = "viewer"
     password_hash: str = ""
     is_active: bool = True
+    signed_in_at: datetime | None = Field(default=None, description="When they signed in last.")
     created_at: datetime = Field(default_factory=now)
 
 
@@ -124,10 +129,10 @@ def link_user(db: Session, secret: str) -> User | None:
 def use_link(db: Session, secret: str) -> User | None:
     """Take a link: the user, once."""
     user = link_user(db, secret)
-    if user is None or not db.bulk(
-        delete(SignInLink).where(col(SignInLink.fingerprint) == fingerprint(secret)), why="used"
-    ):
+    mine = delete(SignInLink).where(col(SignInLink.fingerprint) == fingerprint(secret))
+    if user is None or not db.bulk(mine, why="used"):
         return None
+    db.bulk(delete(SignInLink).where(col(SignInLink.user_id) == user.id), why="another was used")
     return user
 
 
@@ -137,26 +142,40 @@ def change_role(user: User, role: str) -> None:
     user.role = role
 
 
+def end_sessions(db: Session, user: User) -> None:
+    """Sign a user out everywhere, and void their sign-in links."""
+    db.bulk(delete(SignedIn).where(col(SignedIn.user_id) == user.id), why="signed out everywhere")
+    db.bulk(delete(SignInLink).where(col(SignInLink.user_id) == user.id), why="signed out everywhere")
+
+
 def disable(db: Session, user: User) -> None:
     """Keep a user from signing in, and end their sessions and links."""
     user.is_active = False
-    db.bulk(delete(SignedIn).where(col(SignedIn.user_id) == user.id), why="disabled")
-    db.bulk(delete(SignInLink).where(col(SignInLink.user_id) == user.id), why="disabled")
+    end_sessions(db, user)
 
 
-def set_password(user: User, password: str) -> None:
-    """Store a password's argon2 hash; UserError when it is too short."""
+def set_password(db: Session, user: User, password: str) -> None:
+    """Store a password's argon2 hash, and end what the old one opened; UserError when it is too short."""
     if len(password) < SHORTEST_PASSWORD:
         raise UserError(f"a password needs at least {SHORTEST_PASSWORD} characters")
     user.password_hash = PasswordHash.recommended().hash(password)
+    end_sessions(db, user)
 
 
 def check_password(db: Session, name: str, password: str) -> User | None:
-    """The active user of a name and password. As slow for an unknown name as for a wrong password."""
+    """The active user of a name and password. As slow for an unknown name as for a wrong password.
+
+    Refused (429) while HASHES_AT_ONCE others are being checked: guessing must not take the machine from others.
+    """
     hasher = PasswordHash.recommended()
     user = find_user(db, name)
     stored = user.password_hash if user and user.password_hash else _no_password()
-    fits = hasher.verify(password, stored)
+    if not _hashing.acquire(timeout=HASHING_WAIT_S):
+        raise Refused(429, "Many are signing in at this moment; try again in a few seconds.")
+    try:
+        fits = hasher.verify(password, stored)
+    finally:
+        _hashing.release()
     return user if user and fits and user.is_active and user.password_hash else None
 
 
@@ -164,6 +183,7 @@ def sign_in(db: Session, user: User, *, days: int, address: str, agent: str) -> 
     """Open a session; returns the secret for its cookie."""
     db.bulk(delete(SignedIn).where(col(SignedIn.expires_at) < now()), why="expired")
     secret, at = new_token(), now()
+    db.get_one(User, user.id).signed_in_at = at
     db.add(
         SignedIn(
             fingerprint=fingerprint(secret), user_id=user.id or 0, created_at=at, seen_at=at,
@@ -213,10 +233,9 @@ def token_identity(db: Session, secret: str) -> Identity | None:
 
 
 def nobody_signed_in_yet(db: Session) -> bool:
-    """Whether no session and no password exists: the tool is new."""
-    has_session = db.execute(select(col(SignedIn.fingerprint)).limit(1)).first()
-    has_password = db.execute(select(col(User.id)).where(col(User.password_hash) != "").limit(1)).first()
-    return not has_session and not has_password
+    """Whether the tool is new: nobody has ever signed in, and nobody was given a password."""
+    begun = col(User.signed_in_at).is_not(None) | (col(User.password_hash) != "")
+    return db.execute(select(col(User.id)).where(begun).limit(1)).first() is None
 
 
 def known_role(name: str) -> Role:

@@ -56,7 +56,6 @@ class FormView:
     fields: list[FieldView]
     data: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    version: str = ""
 
     @property
     def is_valid(self) -> bool:

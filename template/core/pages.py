@@ -4,14 +4,15 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote, urlencode
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute
 from jinja2 import TemplateNotFound
 from sqlalchemy.exc import OperationalError
 from starlette.datastructures import FormData
@@ -101,6 +102,7 @@ class Serving:
     settings: Settings
     database: Database
     templates: Templates
+    readers: CapacityLimiter
     writers: CapacityLimiter
     context: Callable[[Request], dict[str, Any]]
     runtime: Any
@@ -150,11 +152,7 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
     """The ASGI-facing function of a page or action: its arguments by type, its work in a thread, its answer."""
     signature = inspect.signature(function, eval_str=True)
     parameters = [_parameter(p) for p in signature.parameters.values()]
-    if inspect.iscoroutinefunction(function) and any(_is_session(p.annotation) for p in parameters):
-        raise DeclarationError(
-            f"{marks.where(function)}: {function.__name__} is async and takes DB, which would hold up everybody "
-            "while the database works; write it as a plain def."
-        )
+    _refuse_waiting(function, parameters)
     own = next((p.name for p in parameters if p.annotation is Request), None)
     asked = inspect.Parameter("core_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
 
@@ -163,7 +161,8 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
         if inspect.iscoroutinefunction(function):
             result = await function(**values)
             return await to_thread.run_sync(partial(_finish, request, function, result, owner))
-        limiter = None if isinstance(mark, PageMark) else serving(request).writers
+        here = serving(request)
+        limiter = here.readers if isinstance(mark, PageMark) else here.writers
         return await to_thread.run_sync(partial(_run, request, function, values, owner), limiter=limiter)
 
     named: Any = answer
@@ -280,6 +279,14 @@ def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
     return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
+def _refuse_waiting(function: Callable[..., Any], parameters: Iterable[inspect.Parameter]) -> None:
+    if inspect.iscoroutinefunction(function) and any(_is_session(p.annotation) for p in parameters):
+        raise DeclarationError(
+            f"{marks.where(function)}: {function.__name__} is async and takes DB, which would hold up everybody "
+            "while the database works; write it as a plain def."
+        )
+
+
 def _is_session(annotation: object) -> bool:
     return getattr(annotation, "__origin__", None) is Session
 
@@ -294,6 +301,16 @@ def _check(path: str, role: str, function: Callable[..., Any]) -> None:
 
 
 async def signed_in(connection: HTTPConnection) -> None:
-    """Refuse whoever is not signed in: the second lock behind the gate, for plain routers."""
-    if connection.scope["state"].get("identity") is None:
+    """The second lock behind the gate, for plain routers: to read, be signed in; to write, be an operator."""
+    identity: Identity | None = connection.scope["state"].get("identity")
+    if identity is None:
         raise Refused(401, "Sign in first.")
+    if connection.scope.get("method", "GET") not in security.SAFE_METHODS and not identity.can("operator"):
+        raise Refused(403, f"This needs the role operator; {identity.name} is {identity.role}. Ask an admin.")
+
+
+def check_router(router: APIRouter) -> None:
+    """Raise DeclarationError for an endpoint of a plain router that would hold up everybody."""
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            _refuse_waiting(route.endpoint, inspect.signature(route.endpoint, eval_str=True).parameters.values())

@@ -21,7 +21,8 @@ from sqlmodel import col
 from . import audit, log
 from .crypto import Keyring
 from .db import Actor, Database, Session
-from .jobs import DeclaredJob, JobRun, Run, RunLog, parameters, record_failure, retry_of
+from .errors import Busy
+from .jobs import DeclaredJob, JobRun, Run, RunLog, State, end_run, insist, parameters, record_failure
 from .marks import summary
 from .settings import Settings
 from .time import now
@@ -89,12 +90,12 @@ class Runner:
         finally:
             self._watchers.discard(threading.current_thread())
 
-    def _watch(self, process: BaseProcess, job: DeclaredJob, run: JobRun) -> tuple[str, str]:
-        """Wait for the process; the state and reason if it was ended from outside, else ("", exit code)."""
+    def _watch(self, process: BaseProcess, job: DeclaredJob, run: JobRun) -> tuple[State | None, str]:
+        """Wait for the process; the state and reason if it was ended from outside, else (None, exit code)."""
         deadline, beat_at = time.monotonic() + job.mark.timeout, time.monotonic() + self.pace.beat_s
         while process.is_alive():
             process.join(self.pace.watch_s)
-            end: tuple[str, str] | None = None
+            end: tuple[State | None, str] | None = None
             if time.monotonic() > deadline:
                 end = "timed out", f"ended after its timeout of {job.mark.timeout} s"
             elif self._stopping.is_set():
@@ -109,32 +110,32 @@ class Runner:
             if end:
                 _end(process, self.pace.terminate_s)
                 return end
-        return "", str(process.exitcode)
+        return None, str(process.exitcode)
 
-    def _asked_to_end(self, process: BaseProcess, run: JobRun) -> tuple[str, str] | None:
+    def _asked_to_end(self, process: BaseProcess, run: JobRun) -> tuple[State | None, str] | None:
         with self.database.read() as db:
             seen = db.get(JobRun, run.id)
         if seen is None or (seen.state != "running" and process.is_alive()):
-            return "", "the run was settled by another process"
+            return None, "the run was settled by another process"
         return ("cancelled", f"cancelled by {seen.cancel_asked_by}") if seen.cancel_asked_by else None
 
 
-def settle(database: Database, job: DeclaredJob, run: JobRun, end: tuple[str, str]) -> str:
-    """Write how a run ended, if it did not do so itself, and queue its retry."""
+def settle(database: Database, job: DeclaredJob, run: JobRun, end: tuple[State | None, str]) -> str:
+    """Write how a run ended, if it did not do so itself; returns the state it is in."""
     state, reason = end
-    with database.write(Actor(job.name, "job", f"run-{run.id}")) as db:
-        row = db.get(JobRun, run.id)
-        if row is None:
-            return "gone"
-        if row.state == "running":
-            row.state = state or "failed"
-            row.error = reason if state else f"the process ended with exit code {reason}"
-            row.ended_at, row.doing = now(), ""
-            db.add(RunLog(run_id=run.id or 0, at=now(), level="error", text=row.error))
-        if row.state in ("failed", "timed out", "interrupted") and (again := retry_of(row, job.mark.retries)):
-            db.add(again)
-        logger.info("run ended", run=row.id, job=row.job, state=row.state, error=row.error or None)
-        return row.state
+    error = reason if state else f"the process ended with exit code {reason}"
+
+    def write() -> str:
+        with database.write(Actor(job.name, "job", f"run-{run.id}")) as db:
+            row = end_run(db, run.id or 0, state=state or "failed", error=error, retries=job.mark.retries)
+            if row:
+                db.add(RunLog(run_id=run.id or 0, at=now(), level="error", text=error))
+            row = row or db.get(JobRun, run.id)
+            return row.state if row else "gone"
+
+    ended = insist(write)
+    logger.info("run ended", run=run.id, job=run.job, state=ended)
+    return ended
 
 
 def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
@@ -149,7 +150,7 @@ def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
         finally:
             os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
     process = context.Process(
-        target=_main, args=(job.function, settings, run.id, job.name, run.started_by), daemon=False
+        target=_main, args=(job.function, settings, run.id, job.name, run.started_by, job.mark.retries), daemon=False
     )
     process.start()
     return process
@@ -168,7 +169,9 @@ def _write(database: Database, run: JobRun, **values: Any) -> None:
         db.bulk(update(JobRun).where(col(JobRun.id) == run.id).values(**values), why="run")
 
 
-def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: str, started_by: str) -> None:
+def _main(
+    function: Callable[..., Any], settings: Settings, run_id: int, name: str, started_by: str, retries: int
+) -> None:
     """A run's own process: call the job, then write how it ended."""
     os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle; it ends us in order
@@ -177,7 +180,8 @@ def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: s
     database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
     audit.watch(database)
     run = Run(database, run_id, job=name, did=summary(function), started_by=started_by)
-    state, error = "succeeded", ""
+    state: State = "succeeded"
+    error = ""
     with log.context(run=str(run_id), job=name), contextlib.ExitStack() as stack:
         try:
             arguments = arguments_of(function, stack.enter_context(database.reading_each()), run, settings)
@@ -189,10 +193,14 @@ def _main(function: Callable[..., Any], settings: Settings, run_id: int, name: s
         except Exception as failure:  # the boundary of a run
             state, error = "failed", record_failure(run, failure)
             logger.exception("job failed")
-    ended = update(JobRun).where(col(JobRun.id) == run_id, col(JobRun.state) == "running")
-    with database.write(Actor(name, "job")) as db:
-        db.bulk(ended.values(state=state, error=error, ended_at=now(), doing=""), why="run")
-    database.analyze()
+
+    def write() -> None:
+        with database.write(Actor(name, "job")) as db:
+            end_run(db, run_id, state=state, error=error, retries=retries)
+
+    insist(write)
+    with contextlib.suppress(Busy):
+        database.analyze()
     database.close()
 
 

@@ -14,11 +14,10 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, St
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .security import is_htmx
+from .security import STATIC_URL, is_htmx
 from .settings import PROJECT
 
 CORE = Path(__file__).parent
-STATIC_URL = "/-/static/"
 _FOREVER = "public, max-age=31536000, immutable"
 _TEXTUAL = (".css", ".js", ".svg", ".html", ".json", ".txt")
 

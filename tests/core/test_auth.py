@@ -93,7 +93,7 @@ def test_an_unknown_link_signs_nobody_in(db: Session) -> None:
 
 
 def test_a_disabled_user_is_signed_out_and_kept_out(db: Session, ann: User) -> None:
-    auth.set_password(ann, PASSWORD)
+    auth.set_password(db, ann, PASSWORD)
     session = auth.sign_in(db, ann, **BROWSER)  # type: ignore[arg-type]
     link = secret_of(auth.make_link(db, ann))
     db.flush()
@@ -141,7 +141,7 @@ def test_signing_in_sweeps_what_expired_and_signing_out_ends_one(db: Session, an
 
 
 def test_a_password_signs_in_whom_it_fits(db: Session, ann: User) -> None:
-    auth.set_password(ann, PASSWORD)
+    auth.set_password(db, ann, PASSWORD)
     db.flush()
     assert auth.check_password(db, "ann", PASSWORD) is ann
     assert auth.check_password(db, "ann", PASSWORD + "!") is None
@@ -155,9 +155,9 @@ def test_who_has_no_password_cannot_sign_in_with_one(db: Session, ann: User, pas
 
 
 @pytest.mark.parametrize(("length", "is_fine"), [(11, False), (12, True)])
-def test_a_password_has_a_least_length(ann: User, length: int, is_fine: bool) -> None:
+def test_a_password_has_a_least_length(db: Session, ann: User, length: int, is_fine: bool) -> None:
     with pytest.raises(UserError, match="at least 12 characters") if not is_fine else pytest.MonkeyPatch.context():
-        auth.set_password(ann, "x" * length)
+        auth.set_password(db, ann, "x" * length)
     assert bool(ann.password_hash) is is_fine
 
 
@@ -199,13 +199,27 @@ def test_a_role_includes_those_below(has: Role, needs: Role, may: bool) -> None:
 def test_a_tool_is_new_until_somebody_signed_in_or_has_a_password(database: Database, db: Session, ann: User) -> None:
     assert auth.nobody_signed_in_yet(db)
     with db.begin_nested() as savepoint:
-        auth.set_password(ann, PASSWORD)
+        auth.set_password(db, ann, PASSWORD)
         db.flush()
         assert not auth.nobody_signed_in_yet(db)
         savepoint.rollback()
-    auth.sign_in(db, db.get_one(User, 1), **BROWSER)  # type: ignore[arg-type]
-    db.flush()
+    secret = auth.sign_in(db, db.get_one(User, 1), **BROWSER)  # type: ignore[arg-type]
+    auth.sign_out(db, secret)
     assert not auth.nobody_signed_in_yet(db)
+
+
+def test_using_one_link_voids_the_others(db: Session, ann: User) -> None:
+    first, second = (secret_of(auth.make_link(db, ann)) for _ in range(2))
+    db.flush()
+    assert auth.use_link(db, first)
+    assert auth.use_link(db, second) is None
+
+
+def test_a_new_password_ends_what_the_old_one_opened(db: Session, ann: User) -> None:
+    secret = auth.sign_in(db, ann, **BROWSER)  # type: ignore[arg-type]
+    db.flush()
+    auth.set_password(db, ann, PASSWORD)
+    assert auth.session_identity(db, secret) is None
 
 
 def test_a_users_deletion_ends_their_sessions(database: Database, db: Session, ann: User) -> None:

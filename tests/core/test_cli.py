@@ -179,7 +179,9 @@ def test_a_job_that_is_going_is_not_run_again(core: Command, database: Database)
     with database.write(TESTER) as db:
         db.add(JobRun(job="services.check", started_by="ann"))
     done = core("jobs", "run", "services.check")
-    assert done == Done(1, "", "error: services.check is running already; wait for it, or cancel it first.\n")
+    assert done == Done(
+        1, "", "error: services.check is running or waits for its turn; let it end, or cancel it first.\n"
+    )
 
 
 def test_migrating_says_what_ran(core: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

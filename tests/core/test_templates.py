@@ -355,18 +355,16 @@ def test_an_optional_field_says_so() -> None:
 
 def test_a_form_sums_up_its_problems_with_links() -> None:
     problems = [{"name": "name", "label": "Name", "error": "Too short."}]
-    form = {"fields": [field()], "problems": problems, "version": 3}
+    form = {"fields": [field()], "problems": problems}
     page = draw("{{ ui.form(form, '/d', 'Save', target='edit') }}", form=form)
     assert page.all("a", href="#f-name")
-    assert page.all("input", type="hidden", name="version", value="3")
     assert page.all("form", hx_post="/d", hx_target="#edit")
 
 
 def test_a_form_with_a_file_is_sent_in_parts() -> None:
-    form = {"fields": [field(kind="file")], "problems": [], "version": None}
+    form = {"fields": [field(kind="file")], "problems": []}
     page = draw("{{ ui.form(form, '/d', 'Save') }}", form=form)
     assert page.all("form", enctype="multipart/form-data")
-    assert page.all("input", name="version") == []
 
 
 def test_an_icon_is_hidden_from_readers_unless_it_has_a_label() -> None:

@@ -59,7 +59,8 @@ def registrar() -> Iterator[str]:
 
 def test_the_sign_in_link_leads_to_the_portfolio(monitor: Tool, visit: Visit, seen: Seen) -> None:
     page = visit(monitor)
-    page.goto(monitor.link)
+    link = monitor.core("users", "link", "admin")
+    page.goto(link)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Domains")).to_be_visible()
     expect(page.locator("#domains [role=status]")).to_have_text(TOTAL)

@@ -22,7 +22,7 @@ def link(database: Database) -> str:
     """A sign-in link of an operator called Ann, who has a password too."""
     with database.write(TESTER) as db:
         user = auth.add_user(db, "Ann", "operator")
-        auth.set_password(user, PASSWORD)
+        auth.set_password(db, user, PASSWORD)
         return auth.make_link(db, user)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
@@ -35,11 +35,12 @@ from .pages import CurrentUser, Serving, View
 from .runner import Runner
 from .scheduler import Scheduler
 from .scheduler.due import due_of
-from .security import Gate, is_bearing, is_htmx, settle, sign_in_first, wants_html
+from .security import STATIC_URL, Gate, is_bearing, is_htmx, settle, sign_in_first, wants_html
 from .settings import PROJECT, Settings
-from .ui import CORE, STATIC_URL, Assets, Templates
+from .ui import CORE, Assets, Templates
 
-WRITERS = 20
+WRITERS = 200  # threads that may wait for their turn to write; the turnstile lets one go at a time
+READERS = 40
 LARGEST_BODY = 25_000_000
 _TITLES = {
     401: "Sign in first",
@@ -148,6 +149,7 @@ class App:
             runtime.settings,
             runtime.database,
             self.templates,
+            CapacityLimiter(READERS),
             CapacityLimiter(WRITERS),
             self.context,
             runtime,
@@ -187,7 +189,7 @@ class App:
         api = self.api
 
         @api.get("/-/static/{name:path}", include_in_schema=False)
-        def static(request: Request, name: str) -> Response:
+        async def static(request: Request, name: str) -> Response:
             return self.assets.answer(request, name)
 
         @api.get("/-/health", include_in_schema=False)
@@ -197,9 +199,10 @@ class App:
             return JSONResponse(answer.as_json(), answer.status)
 
         @api.get("/-/ready", include_in_schema=False)
-        def is_ready() -> JSONResponse:
+        async def is_ready(request: Request) -> JSONResponse:
             assert self.runtime
-            answer = ready(self.runtime.database, self.histories)
+            readers = pages.serving(request).readers
+            answer = await to_thread.run_sync(ready, self.runtime.database, self.histories, limiter=readers)
             return JSONResponse(answer.as_json(), answer.status)
 
         @api.get("/-/openapi.json", include_in_schema=False)
@@ -231,6 +234,7 @@ class App:
                 name=f"{feature.name}.{function.__name__}",
             )
         for router in feature.routers:
+            pages.check_router(router)
             self.api.include_router(router, dependencies=[Depends(pages.signed_in)])
 
     def _refuse_twice(self, function: Callable[..., Any], path: str, method: str) -> None:
@@ -325,6 +329,8 @@ def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
         if first["loc"][0] == "path":  # /services/abc, where a number belongs
             return 404, "There is no such page.", {}
         return 422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", {}
+    if isinstance(error, OverflowError):  # /services/99999999999999999999: no database has such a number
+        return 404, "There is no such page.", {}
     if isinstance(error, HTTPException):
         said = {404: "There is no such page.", 405: "This address does not take that method."}
         return error.status_code, said.get(error.status_code, str(error.detail)), dict(error.headers or {})

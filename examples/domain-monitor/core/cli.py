@@ -233,6 +233,7 @@ def change_role(name: str, role: str) -> None:
     """Give a user another role."""
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
         auth.change_role(_known(db, name), role)
+    click.echo(f"{name} is {role} now")
 
 
 @users.command("password")
@@ -245,7 +246,8 @@ def set_password(name: str) -> None:
         else sys.stdin.readline()
     )
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        auth.set_password(_known(db, name), typed.rstrip("\n"))
+        auth.set_password(db, _known(db, name), typed.rstrip("\n"))
+    click.echo(f"{name} has this password now, and is signed out everywhere")
 
 
 @users.command("disable")
@@ -254,6 +256,25 @@ def disable_user(name: str) -> None:
     """Keep a user from signing in, and sign them out everywhere."""
     with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
         auth.disable(db, _known(db, name))
+    click.echo(f"{name} cannot sign in any more; to undo it: python -m core users enable {name}")
+
+
+@users.command("enable")
+@click.argument("name")
+def enable_user(name: str) -> None:
+    """Let a disabled user sign in again."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        _known(db, name).is_active = True
+    click.echo(f"{name} may sign in again")
+
+
+@users.command("sign-out")
+@click.argument("name")
+def sign_out_user(name: str) -> None:
+    """Sign a user out everywhere, and void their links."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        auth.end_sessions(db, _known(db, name))
+    click.echo(f"{name} is signed out everywhere")
 
 
 def _known(db: Any, name: str) -> User:

@@ -3,7 +3,7 @@
 import inspect
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, TypeVar
@@ -14,16 +14,19 @@ from sqlmodel import Field, SQLModel, col
 
 from . import log, marks
 from .db import Actor, Database, Session, Upserted
-from .errors import CoreError, DeclarationError
+from .errors import Busy, CoreError, DeclarationError
 from .marks import JobMark, Role
 from .settings import Settings
 from .time import now, period
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 State = Literal["queued", "running", "succeeded", "failed", "timed out", "cancelled", "interrupted", "skipped"]
 LIVE: tuple[State, ...] = ("queued", "running")
 PROGRESS_EVERY_S = 0.25
+RETRIED: tuple[State, ...] = ("failed", "timed out", "interrupted")
+PATIENCE = 60  # times that what must not be lost is tried again, 10 s each, while the database is busy
 LEASE = timedelta(seconds=20)
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=1)
@@ -228,6 +231,9 @@ class Run:
         step.lines = []
 
     def _write_lines(self, lines: list[tuple[str, str]], **values: Any) -> None:
+        insist(lambda: self._write_once(lines, **values))
+
+    def _write_once(self, lines: list[tuple[str, str]], **values: Any) -> None:
         with self._database.write(self._actor) as db:
             self._insert_lines(db, lines)
             if values:
@@ -244,7 +250,8 @@ class Run:
         if not force and self._told_at and (at - self._told_at).total_seconds() < PROGRESS_EVERY_S:
             return
         self._told_at = at
-        self._write_lines([], **values)
+        with suppress(Busy):  # progress is no reason to fail
+            self._write_once([], **values)
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, type]:
@@ -267,6 +274,25 @@ def record_failure(run: Run, error: BaseException) -> str:
     detail = line if isinstance(error, CoreError) else "".join(traceback.format_exception(error))
     run.log(detail, level="error")
     return line
+
+
+def insist(write: Callable[[], Result]) -> Result:
+    """Do a write that must not be lost, again and again while the database is busy."""
+    for _ in range(PATIENCE):
+        with suppress(Busy):
+            return write()
+    return write()
+
+
+def end_run(db: Session, run_id: int, *, state: State, error: str, retries: int) -> JobRun | None:
+    """Write how a run ended, and queue its retry with it; None when it has ended already."""
+    row = db.get(JobRun, run_id)
+    if row is None or row.state != "running":
+        return None
+    row.state, row.error, row.ended_at, row.doing = state, error, now(), ""
+    if state in RETRIED and (again := retry_of(row, retries)):
+        db.add(again)
+    return row
 
 
 def retry_of(row: JobRun, retries: int) -> JobRun | None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import quote
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
@@ -18,6 +18,8 @@ from .errors import Busy, Refused
 from .settings import Settings
 
 SIGN_IN = "/-/sign-in"
+STATIC_URL = "/-/static/"
+THREADS = 40
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"/-/health", "/-/ready"}  # asked every few seconds; a good answer is no news
 POLICY = (
@@ -45,6 +47,7 @@ class Gate:
         refuse: Callable[[Request, Exception], Response],
     ) -> None:
         self.app, self.is_public, self.runtime, self.refuse = app, is_public, runtime, refuse
+        self.threads = CapacityLimiter(THREADS)  # its own: who may wait long must not keep it from its short work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -55,7 +58,9 @@ class Gate:
         with log.context(request_id=request_id):
             if scope["type"] == "websocket":
                 return await self._websocket(connection, receive, send)
-            return await self._http(Request(scope, receive), receive, _Answer(scope, send))
+            if scope["method"] == "HEAD":  # the server drops the body
+                scope = {**scope, "method": "GET"}
+            return await self._http(Request(scope, receive), receive, _Answer(scope, send, self.threads))
 
     async def _http(self, request: Request, receive: Receive, answer: "_Answer") -> None:
         began = time.perf_counter()
@@ -74,7 +79,7 @@ class Gate:
         identity = request.scope["state"].get("identity")
         is_news = request.url.path not in PROBES or answer.status != 200
         (logger.info if is_news else logger.debug)(
-            "request", method=request.method, path=request.url.path, status=answer.status, ms=took,
+            "request", method=request.method, path=_loggable(request), status=answer.status, ms=took,
             user=identity.name if identity else None,
         )  # fmt: skip
 
@@ -102,21 +107,23 @@ class Gate:
         settings, database = self.runtime()
         if is_bearing(connection):  # never the cookie beside it: a program must learn that its token is wrong
             secret = connection.headers["authorization"][len("bearer ") :].strip()
-            return await to_thread.run_sync(_by_token, database, secret)
+            return await to_thread.run_sync(_by_token, database, secret, limiter=self.threads)
         cookie = connection.cookies.get(cookie_name(settings))
-        return await to_thread.run_sync(_by_cookie, database, cookie, settings) if cookie else None
+        if not cookie or connection.url.path.startswith(STATIC_URL):
+            return None
+        return await to_thread.run_sync(_by_cookie, database, cookie, settings, limiter=self.threads)
 
 
 class _Answer:
     """Sends an answer with the strict headers, once what it is about is committed; remembers its status."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self.scope, self._send, self.status = scope, send, 0
+    def __init__(self, scope: Scope, send: Send, threads: CapacityLimiter) -> None:
+        self.scope, self._send, self._threads, self.status = scope, send, threads, 0
 
     async def settle(self, status: int) -> None:
         """Settle the request's session, unless it has none or its handler did."""
         if "session" in self.scope["state"]:
-            await to_thread.run_sync(settle, self.scope, status)
+            await to_thread.run_sync(settle, self.scope, status, limiter=self._threads)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -128,6 +135,12 @@ class _Answer:
             headers["X-Request-Id"] = self.scope["state"]["request_id"]
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
+
+
+def _loggable(request: Request) -> str:
+    """The path for the log; where it holds a secret, the route's."""
+    route: str = getattr(request.scope.get("route"), "path", "")
+    return route if "{secret}" in route else request.url.path
 
 
 def wants_html(request: Request) -> bool:

@@ -3,6 +3,7 @@
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlmodel import SQLModel
 
 from .. import http
 from ..crypto import Keyring, give_keyring
-from ..errors import Busy, UserError
+from ..errors import Busy, CoreError, UserError
 from .session import Actor, Change, Session, Upserted
 from .turnstile import WAIT_S, Turnstile
 
@@ -32,6 +33,9 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
+# A closed session stays closed: used again, as by an answer that streams, it would begin anew, and nobody would end it.
+_OPTIONS: dict[str, Any] = {"expire_on_commit": False, "close_resets_only": False}
+
 
 class Database:
     """The engines of one database; made at start, closed at the end, never at import."""
@@ -41,6 +45,7 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.before_commit: Callable[[Session], None] | None = None
         self._turnstile: Turnstile | None = None
+        self._writing_thread: int | None = None
         if self.is_sqlite:
             self._turnstile = Turnstile(Path(str(self.url.database)), wait_s=wait_s)
         self.writer = self._engine(keyring, query_only=False)
@@ -54,12 +59,12 @@ class Database:
 
     def reading(self) -> Session:
         """A session for reading, to be closed by the caller; connects at its first statement."""
-        return Session(self.reader, expire_on_commit=False)
+        return Session(self.reader, **_OPTIONS)
 
     def reading_each(self) -> Session:
         """A session whose every statement reads for itself, so that nothing stays open in between."""
         option = {"snapshot": False} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        session = Session(self.reader.execution_options(**option), expire_on_commit=False)
+        session = Session(self.reader.execution_options(**option), **_OPTIONS)
         session.fetches_at_once = True
         return session
 
@@ -79,7 +84,7 @@ class Database:
 
     def writing(self, actor: Actor) -> Session:
         """A session for writing; the caller commits and closes. It queues at its first statement."""
-        session = Session(self.writer, expire_on_commit=False)
+        session = Session(self.writer, **_OPTIONS)
         session.actor = actor
         session.before_commit = self.before_commit
         return session
@@ -123,7 +128,10 @@ class Database:
     def _begin_write(self, connection: Connection) -> None:
         assert self._turnstile
         if "seated" not in connection.info:
+            if self._writing_thread == threading.get_ident():
+                raise CoreError("a write is open in this thread already; write in that one, or after it")
             self._turnstile.enter()
+            self._writing_thread = threading.get_ident()
             connection.info["seated"] = http.forbid("a write transaction is open")
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -138,6 +146,7 @@ class Database:
         if allow_network := record.info.pop("seated", None):
             assert self._turnstile
             allow_network()
+            self._writing_thread = None
             self._turnstile.leave()
 
 

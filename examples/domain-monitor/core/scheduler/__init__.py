@@ -1,6 +1,8 @@
 """The scheduler: APScheduler's memory scheduler is the clock, the `core_run` row decides who runs."""
 
 import threading
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -12,13 +14,14 @@ from sqlmodel import col
 from .. import log
 from ..db import Actor, Database, Session
 from ..errors import Busy, Refused
-from ..jobs import LEASE, LIVE, DeclaredJob, Job, JobRun, dead_runs, retry_of
+from ..jobs import LEASE, LIVE, DeclaredJob, Job, JobRun, State, dead_runs, end_run
 from ..time import now
 from .due import Clock
 
 SWEEP_S = 0.5
 LONGEST_SILENCE_S = 30
 RUNS_AT_ONCE = 4
+LONG_WAIT_S = 1.0
 SYSTEM = Actor("scheduler")
 logger = log.get("core.scheduler")
 
@@ -87,38 +90,47 @@ class Scheduler:
                 if due_at <= _claimed_until(db, job.name):
                     return None
                 run = JobRun(job=job.name, due_at=due_at, started_by="schedule")
-                if not job.mark.overlap and _live(db, job.name):
-                    run.state, run.error, run.ended_at = "skipped", "the run before it was still going", now()
+                if not job.mark.overlap and _in(db, job.name, LIVE):
+                    why = "the run before it was still going, or waits to be tried again"
+                    run.state, run.error, run.ended_at = "skipped", why, now()
                 db.add(run)
                 db.flush()
                 return run.id
         except IntegrityError:  # another process inserted this due time first
             return None
-        except Busy:
-            logger.warning("due time not claimed yet, the database is busy", job=job.name)
+        except Exception as error:  # the boundary of a claim: the next beat tries again, so that no due time is lost
+            logger.warning("due time not claimed yet", job=job.name, error=str(error))
             self._unclaimed.add(job.name)
             return None
 
     def sweep(self) -> None:
         """One beat: settle runs that died, start runs that are queued."""
         with self._sweeping:
-            with self.database.read() as db:
-                dead = dead_runs(db, lease=self.lease)
-                waiting = self._waiting(db)
-            for name in list(self._unclaimed):
-                self._unclaimed.discard(name)
-                self.claim(self.jobs[name])
-            for run in dead:
-                self._interrupt(run)
-            for run in waiting[: max(0, RUNS_AT_ONCE - self.runner.active)]:
-                if self.take(run):
-                    self.runner.start(self.jobs[run.job], run)
-            self.ticked_at = now()
+            self.ticked_at = now()  # first: a busy database does not stop the clock
+            try:
+                self._beat()
+            except Busy:
+                logger.warning("a beat was cut short, the database is busy")
+
+    def _beat(self) -> None:
+        with self.database.read() as db:
+            dead = dead_runs(db, lease=self.lease)
+            waiting = self._waiting(db)
+        for name in list(self._unclaimed):
+            self._unclaimed.discard(name)
+            self.claim(self.jobs[name])
+        for run in dead:
+            self._interrupt(run)
+        for run in waiting[: max(0, RUNS_AT_ONCE - self.runner.active)]:
+            if self.take(run):
+                self.runner.start(self.jobs[run.job], run)
 
     def take(self, run: JobRun) -> bool:
-        """Claim a queued run for this process; False when another was faster."""
+        """Claim a queued run for this process; False when another was faster, or one of its job is running."""
         mine = update(JobRun).where(col(JobRun.id) == run.id, col(JobRun.state) == "queued")
         with self.database.write(SYSTEM) as db:
+            if not self.jobs[run.job].mark.overlap and _in(db, run.job, ("running",)):
+                return False
             return db.bulk(mine.values(state="running", started_at=now(), beat_at=now()), why="run") == 1
 
     def _waiting(self, db: Session) -> list[JobRun]:
@@ -128,22 +140,23 @@ class Scheduler:
         return [run for run in db.execute(queued).scalars() if run.not_before is None or run.not_before <= now()]
 
     def _interrupt(self, run: JobRun) -> None:
+        began = time.monotonic()
         with self.database.write(SYSTEM) as db:
             row = db.get(JobRun, run.id)
-            if row is None or row.state != "running" or row.beat_at != run.beat_at:
+            if time.monotonic() - began > LONG_WAIT_S:  # its watcher may have waited for the same seat: let it beat
                 return
-            row.state, row.ended_at = "interrupted", now()
-            row.error = "the process that watched this run is gone"
-            job = self.jobs.get(row.job)
-            if job and (again := retry_of(row, job.mark.retries)):
-                db.add(again)
-            logger.warning("run interrupted", run=row.id, job=row.job)
+            if row is None or row.beat_at != run.beat_at:
+                return
+            retries = self.jobs[row.job].mark.retries if row.job in self.jobs else 0
+            why = "the process that watched this run is gone"
+            if end_run(db, run.id or 0, state="interrupted", error=why, retries=retries):
+                logger.warning("run interrupted", run=row.id, job=row.job)
 
 
 def ask(db: Session, job: DeclaredJob, by: str) -> int:
     """Queue a run by hand; Refused (409) when the job is going and may not overlap."""
-    if not job.mark.overlap and _live(db, job.name):
-        raise Refused(409, f"{job.name} is running already; wait for it, or cancel it first.")
+    if not job.mark.overlap and _in(db, job.name, LIVE):
+        raise Refused(409, f"{job.name} is running or waits for its turn; let it end, or cancel it first.")
     run = JobRun(job=job.name, started_by=by)
     db.add(run)
     db.flush()
@@ -161,10 +174,11 @@ def cancel(db: Session, run_id: int, by: str) -> bool:
     return True
 
 
-def _live(db: Session, name: str) -> bool:
+def _in(db: Session, name: str, states: Sequence[State]) -> bool:
+    """Whether a job has a run in one of these states; decided one process at a time."""
     db.execute(select(Job).where(col(Job.name) == name).with_for_update()).first()  # PostgreSQL: one decision at a time
     return (
-        db.execute(select(col(JobRun.id)).where(col(JobRun.job) == name, col(JobRun.state).in_(LIVE))).first()
+        db.execute(select(col(JobRun.id)).where(col(JobRun.job) == name, col(JobRun.state).in_(states))).first()
         is not None
     )
 

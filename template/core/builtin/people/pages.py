@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from ... import auth, security
 from ...auth import User
 from ...db import Session
-from ...pages import DB, Data, Params, View, action, page, serving
+from ...pages import DB, Data, View, action, page, serving
 from ...settings import Settings
 
 _WRONG = "That name and password do not fit. Ask for a sign-in link if you have no password."
@@ -16,9 +16,11 @@ _USED = "This link has been used or is too old. Make a new one: python -m core u
 
 
 @page("/-/sign-in", public=True)
-def sign_in(params: Params) -> View:
+def sign_in(request: Request) -> View:
     """Sign in with your name and password, or open a sign-in link."""
-    return View("sign_in.html", title="Sign in", next=security.local(params.get("next")), name="", error="")
+    return View(
+        "sign_in.html", title="Sign in", next=security.local(request.query_params.get("next", "")), name="", error=""
+    )
 
 
 @action("/-/sign-in", public=True)

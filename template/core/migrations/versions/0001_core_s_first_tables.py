@@ -84,6 +84,7 @@ def upgrade() -> None:
         sa.Column("role", sqlmodel.AutoString(), nullable=False),
         sa.Column("password_hash", sqlmodel.AutoString(), nullable=False),
         sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("signed_in_at", sqlmodel.UTCDateTime(), nullable=True),
         sa.Column("created_at", sqlmodel.UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_core_user")),
         sa.UniqueConstraint("name", name=op.f("uq_core_user_name")),
