@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import or_
+from sqlalchemy import func, or_
 from sqlmodel import col, select, update
 
 from app.domains import Domain, shown_name
@@ -82,6 +82,12 @@ def miss(db: Session, *, source_id: int, at: datetime, tally: Tally) -> None:
     unseen = or_(col(Domain.last_seen_at).is_(None), col(Domain.last_seen_at) < at)
     gone = update(Domain).where(col(Domain.source_id) == source_id, col(Domain.missing_since).is_(None), unseen)
     tally.missing = db.bulk(gone.values(missing_since=at), why="not in the complete list of its account")
+
+
+def known_to(db: Session, source_id: int) -> int:
+    """How many names an account has that are not missing."""
+    counted = select(func.count()).where(col(Domain.source_id) == source_id, col(Domain.missing_since).is_(None))
+    return db.scalar(counted) or 0
 
 
 def rows_of(names: Iterable[str]) -> Any:

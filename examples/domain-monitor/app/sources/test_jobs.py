@@ -81,6 +81,25 @@ def test_a_name_gone_from_a_complete_list_is_missing_not_deleted(
     assert found["acme.com"].missing_since is None
 
 
+def test_an_empty_list_of_an_account_that_had_names_is_not_believed(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    registrar.domains.clear()
+    log = run_job(read_sources).log
+    assert any("incomplete, 0 names listed, 2 known: not believed until" in line for line in log)
+    assert [domain.missing_since for domain in domains(db).values()] == [None, None]
+    assert state_of(db, account) == "incomplete"
+
+
+def test_an_account_without_names_may_list_none(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    registrar.domains.clear()
+    run_job(read_sources)
+    assert state_of(db, account) == "complete"
+
+
 def test_a_missing_name_that_is_listed_again_is_back(
     db: Session, account: Source, registrar: Registrar, run_job: RunJob
 ) -> None:
