@@ -14,9 +14,11 @@ from ..settings import Settings
 from .kinds import kind_of
 from .listing import Listing
 from .models import Source
-from .storing import Part, Tally, known_to, miss, store
+from .storing import KEEPS_NAMES, Part, Tally, known_to, miss, store
 
 ROWS = 500  # in one transaction: well under the half second that others may have to wait for it
+
+SOME = 5  # names that a line of the log tells
 
 
 @job(cron="0 6 * * *", timeout=3600)
@@ -65,9 +67,11 @@ def finish(db: Session, *, id: int, step: Step, listing: Listing, tally: Tally, 
     if notes:
         step.log(f"{step.name}: {'' if is_complete else 'incomplete, '}{notes}", level="warning")
     if tally.elsewhere:
-        some = ", ".join(tally.elsewhere[:5])
-        text = f"{step.name}: {len(tally.elsewhere):,} stay with the account that had them first: {some}"
-        step.log(text, level="warning")
+        text = f"{step.name}: {len(tally.elsewhere):,} stay with the account that had them first"
+        step.log(f"{text}: {', '.join(tally.elsewhere[:SOME])}", level="warning")
+    for other, names in tally.taken.items():
+        text = f"{step.name}: {len(names):,} taken over from {other}, not read to the end for {KEEPS_NAMES.days} days"
+        step.log(f"{text}: {', '.join(names[:SOME])}", level="warning")
 
 
 def doubted(db: Session, id: int, listing: Listing) -> list[str]:

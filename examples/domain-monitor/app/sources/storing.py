@@ -6,7 +6,7 @@ complete list: several registrars leave out prices or flags now and then.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from .listing import Registration
 from .models import Source
 
 CENT = Decimal("0.01")
+KEEPS_NAMES = timedelta(days=3)  # after its last complete read; then whoever else lists a name gets it
 TOGETHER = (("expires_at", "expires_is_day"), ("renewal_price", "currency"))  # one without the other would lie
 COLUMNS = [column.name for column in Domain.__table__.columns]  # type: ignore[attr-defined]
 
@@ -42,6 +43,7 @@ class Tally:
     changed: int = 0
     unchanged: int = 0
     elsewhere: list[str] = field(default_factory=list)
+    taken: dict[str, list[str]] = field(default_factory=dict)  # by the account that had them
     missing: int = 0
 
     def __str__(self) -> str:
@@ -50,11 +52,16 @@ class Tally:
 
 
 def store(db: Session, part: Part, tally: Tally) -> None:
-    """Insert new names and correct known ones; names that another account in use lists stay with it."""
+    """Insert new names and correct known ones; a name stays with another account that was read lately."""
     listed = {each.name: each for each in part.registrations}
     known = {row["name"]: row for row in db.execute(rows_of(listed)).mappings()}
-    in_use = set(db.scalars(select(Source.id).where(Source.is_enabled, Source.id != part.source_id)))
-    elsewhere = [name for name, row in known.items() if row["source_id"] in in_use and row["missing_since"] is None]
+    others = {id: (name, at) for id, name, at in db.execute(others_in_use(part.source_id))}
+    elsewhere: list[str] = []
+    for name, row in known.items():
+        if row["source_id"] in others and row["missing_since"] is None:
+            other, complete_at = others[row["source_id"]]
+            is_fresh = complete_at is not None and part.at - complete_at <= KEEPS_NAMES
+            (elsewhere if is_fresh else tally.taken.setdefault(other, [])).append(name)
     now_ours = {"source_id": part.source_id, "registrar": part.registrar, "missing_since": None}
     rows = [
         {
@@ -70,6 +77,11 @@ def store(db: Session, part: Part, tally: Tally) -> None:
     tally.new, tally.changed = tally.new + done.created, tally.changed + done.updated
     tally.unchanged += done.unchanged
     tally.elsewhere += elsewhere
+
+
+def others_in_use(source_id: int) -> Any:
+    """SELECT the other accounts that are read every day: key, name, last complete read."""
+    return select(Source.id, Source.name, Source.complete_at).where(Source.is_enabled, Source.id != source_id)
 
 
 def first_seen(known: Any, part: Part) -> datetime:
