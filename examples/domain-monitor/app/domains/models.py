@@ -43,6 +43,11 @@ class Domain(SQLModel, table=True):
     missing_since: datetime | None = Field(default=None, index=True, description="Since when a complete list lacks it.")
 
     @property
+    def is_unlisted(self) -> bool:
+        """Whether no account lists it: it is missing, or came from a file or an account that is deleted."""
+        return self.missing_since is not None or self.source_id is None
+
+    @property
     def expires(self) -> datetime | date | None:
         """When it expires: a moment, a bare day where no more is known, or None."""
         return self.expires_at.date() if self.expires_at and self.expires_is_day else self.expires_at
