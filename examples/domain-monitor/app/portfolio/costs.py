@@ -32,8 +32,8 @@ def per_group(db: Session) -> list[GroupCost]:
     named = [*db.execute(select(Group.id, Group.name).order_by(Group.name)), (None, UNASSIGNED)]
     costs = {id: GroupCost(name, name if id else "none") for id, name in named}
     of_what: list[Any] = [Domain.group_id, Domain.currency, col(Domain.missing_since).is_not(None)]
-    summed = select(*of_what, func.count(), func.sum(col(Domain.renewal_price))).group_by(*of_what)
-    for group_id, currency, is_missing, count, amount in db.execute(summed):
+    counted = [func.count(), func.sum(col(Domain.renewal_price))]
+    for group_id, currency, is_missing, count, amount in db.execute(select(*of_what, *counted).group_by(*of_what)):
         cost = costs[group_id]
         if is_missing:
             cost.missing += count
