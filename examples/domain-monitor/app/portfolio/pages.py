@@ -9,7 +9,7 @@ from sqlalchemy import and_, func, true
 from sqlmodel import col, select
 
 from app.domains import AMBER_DAYS, RED_DAYS, Domain, days_left, in_words, last_day_under, urgency
-from app.groups import Group, assign
+from app.groups import Group, assign, reason
 from app.sources import Source, troubles
 from core import DB, CurrentUser, Data, Field, Form, Go, Params, Refused, Session, View, action, now, page, today
 from core.forms import FormView
@@ -134,7 +134,7 @@ def choose_group(name: str, db: DB, data: Data, user: CurrentUser) -> View | Go:
         return shown(db, domain, form, status=422)
     chosen = form.data["group_id"]
     domain.group_id, domain.group_is_typed = chosen, chosen is not None
-    domain.group_why = f"typed in by {user.name}" if chosen else ""
+    domain.group_said, domain.rule_id = f"typed in by {user.name}" if chosen else "", None
     db.flush()
     assign(db)
     said = "is in the group you chose" if chosen else "follows the rules"
@@ -162,6 +162,7 @@ def shown(db: Session, domain: Domain, form: FormView, *, status: int = 200) -> 
         title=domain.shown_name,
         domain=domain,
         group=group.name if group else "",
+        why=reason(db, domain),
         source=source,
         days=in_words(days),
         tone=urgency(days),

@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import col
 
 from app.domains import Domain, days_left, in_words, urgency
-from app.groups import UNASSIGNED, Group
+from app.groups import REASON, UNASSIGNED, Group
 from app.sources import Source
 from core import Cell, Column, Table, now, today
 from core.time import ago
@@ -69,7 +69,7 @@ DOMAINS = Table(
     Column(Domain.missing_since, hidden=True),
     Column(Domain.name, name="name", search=True, hidden=True),
     Column(Domain.expires_is_day, hidden=True),
-    Column(Domain.group_why, hidden=True),
+    Column(REASON, name="group_why", hidden=True),
     joins=[Group, Source],
     sort=Domain.expires_at,
     link="/domains/{name}",

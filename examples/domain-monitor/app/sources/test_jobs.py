@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import col, select
 
 from app.domains import Domain
-from app.groups import Group, Rule
+from app.groups import Group, Rule, reason
 from core import Session, in_days, now
 from core.testing import Ran
 
@@ -167,7 +167,7 @@ def test_new_domains_get_their_group_at_once(db: Session, account: Source, run_j
     db.commit()
     run_job(read_sources)
     found = domains(db)
-    assert (found["acme.de"].group_why, found["acme.com"].group_id) == ("rule 1: suffix de", None)
+    assert (reason(db, found["acme.de"]), found["acme.com"].group_id) == ("rule 1: suffix de", None)
 
 
 @pytest.mark.parametrize(
