@@ -24,7 +24,7 @@ from core.cli import opened
 from core.db import Actor, Database
 
 SAMPLE = Actor("sample", "cli", did="Load the sample portfolio.")
-ROWS = 1000  # in one transaction
+ROWS = 500
 
 # What people register: a brand alone, a brand abroad, a brand with a campaign or a city, a defensive misspelling.
 BRANDS = (

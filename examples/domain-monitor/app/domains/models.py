@@ -36,11 +36,17 @@ class Domain(SQLModel, table=True):
 
     group_id: int | None = Field(default=None, foreign_key="group.id", ondelete="SET NULL", index=True)
     group_is_typed: bool = Field(default=False, description="A person chose the group; the rules keep off.")
-    group_why: str = Field(default="", description="Which rule or person put it there.")
+    group_said: str = Field(default="", max_length=160, description="Who chose it and how: typed in by ann.")
+    rule_id: int | None = Field(default=None, foreign_key="rule.id", ondelete="SET NULL", index=True)
 
     first_seen_at: datetime = Field(default_factory=now)
     last_seen_at: datetime | None = Field(default=None, description="When its account listed it last.")
     missing_since: datetime | None = Field(default=None, index=True, description="Since when a complete list lacks it.")
+
+    @property
+    def is_unlisted(self) -> bool:
+        """Whether no account lists it: it is missing, or came from a file or an account that is deleted."""
+        return self.missing_since is not None or self.source_id is None
 
     @property
     def expires(self) -> datetime | date | None:

@@ -3,9 +3,9 @@
 from core import Feature
 
 from . import pages, rules_pages
-from .assignment import SOURCE, UNASSIGNED, assign
+from .assignment import REASON, SOURCE, UNASSIGNED, assign, reason
 from .models import Group, Rule
 
 feature = Feature(rules_pages, pages)  # /groups/rules before /groups/{id}
 
-__all__ = ["SOURCE", "UNASSIGNED", "Group", "Rule", "assign", "feature"]
+__all__ = ["REASON", "SOURCE", "UNASSIGNED", "Group", "Rule", "assign", "feature", "reason"]

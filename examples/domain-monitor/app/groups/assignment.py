@@ -1,9 +1,13 @@
-"""Puts every domain into the group that the rules say, and notes which rule it was."""
+"""Puts every domain into the group that the rules say, and notes which rule it was.
+
+The rule is noted by its key: its number and its words are looked up when they are shown, so that moving a rule writes
+only the domains that it wins or loses.
+"""
 
 from collections import defaultdict
 from itertools import islice
 
-from sqlalchemy import column, func, select, table, update
+from sqlalchemy import String, case, cast, column, func, select, table, update
 from sqlmodel import col
 
 from app.domains import Domain
@@ -16,29 +20,35 @@ UNASSIGNED = "unassigned"
 BATCH = 500  # keys in one statement
 SOURCE = table("source", column("id"), column("name"))  # by name only: app.sources is built on this package
 
+# Why a domain is in its group, as text: "rule 3: suffix de", "typed in by ann", or "" when no rule fits.
+IN_WORDS = "rule " + cast(col(Rule.position), String) + ": " + col(Rule.kind) + " " + col(Rule.value)
+BY_RULE = select(IN_WORDS).where(col(Rule.id) == col(Domain.rule_id)).correlate(Domain).scalar_subquery()
+REASON = case((col(Domain.group_is_typed), col(Domain.group_said)), else_=func.coalesce(BY_RULE, ""))
+
 
 def assign(db: Session) -> int:
     """Apply the rules to every domain whose group nobody typed in; returns how many changed."""
-    moves = planned(db)
-    for (group_id, why), ids in moves.items():
+    rules = in_order(db)
+    moves, said = planned(db, rules), {rule.id: str(rule) for rule in rules}
+    for (group_id, rule_id), ids in moves.items():
         rest = iter(ids)
         while batch := list(islice(rest, BATCH)):
             statement = update(Domain).where(col(Domain.id).in_(batch))
-            db.bulk(statement.values(group_id=group_id, group_why=why), why=why or "no rule fits")
+            db.bulk(statement.values(group_id=group_id, rule_id=rule_id), why=said.get(rule_id, "no rule fits"))
     return sum(map(len, moves.values()))
 
 
-def planned(db: Session) -> dict[tuple[int | None, str], list[int]]:
-    """Which domains the rules would move: their keys, by the group and the reason they would get."""
-    rules = [(rule, tester(rule)) for rule in in_order(db)]
-    moves: dict[tuple[int | None, str], list[int]] = defaultdict(list)
+def planned(db: Session, rules: list[Rule]) -> dict[tuple[int | None, int | None], list[int]]:
+    """Which domains the rules would move: their keys, by the group and the rule they would get."""
+    tests = [(rule, tester(rule)) for rule in rules]
+    moves: dict[tuple[int | None, int | None], list[int]] = defaultdict(list)
     looked_at = (col(Domain.name), col(Domain.shown_name), col(Domain.registrar), func.coalesce(SOURCE.c.name, ""))
-    domains = select(col(Domain.id), col(Domain.group_id), col(Domain.group_why), *looked_at)
+    domains = select(col(Domain.id), col(Domain.group_id), col(Domain.rule_id), *looked_at)
     by_rule = domains.outerjoin(SOURCE, SOURCE.c.id == Domain.source_id).where(~col(Domain.group_is_typed))
-    for id, group_id, why, *seen in db.execute(by_rule):
-        rule = first_match(rules, Subject(*seen))
-        goal = (rule.group_id, reason(rule)) if rule else (None, "")
-        if goal != (group_id, why):
+    for id, group_id, rule_id, *seen in db.execute(by_rule):
+        rule = first_match(tests, Subject(*seen))
+        goal = (rule.group_id, rule.id) if rule else (None, None)
+        if goal != (group_id, rule_id):
             moves[goal].append(id)
     return moves
 
@@ -48,9 +58,10 @@ def in_order(db: Session) -> list[Rule]:
     return list(db.scalars(select(Rule).order_by(col(Rule.position), col(Rule.id))))
 
 
-def reason(rule: Rule) -> str:
-    """What stands beside a domain that this rule placed."""
-    return f"rule {rule.position}: {rule}"
+def reason(db: Session, domain: Domain) -> str:
+    """Why a domain is in its group; "" when no rule fits."""
+    said: str = db.execute(select(REASON).where(col(Domain.id) == domain.id)).scalar_one()
+    return said
 
 
 def renumber(db: Session, rules: list[Rule] | None = None) -> None:

@@ -10,7 +10,7 @@ from app.domains import Domain
 from core import DB, Data, Field, Form, Go, Refused, Session, View, action, page
 from core.forms import FormView
 
-from .assignment import assign, in_order, reason, renumber
+from .assignment import assign, in_order, renumber
 from .models import Group, Rule
 
 GROUP = Form(Group, Field(Group.name))
@@ -32,8 +32,8 @@ def index(db: DB) -> View:
     """Who owns which domains: the first rule that fits a name decides, a person's word beats the rules."""
     groups = lines(db)
     names = {group.id: group.name for group in groups}
-    placed = counted(db, Domain.group_why)
-    rules = [(rule, names[rule.group_id], placed.get(reason(rule), 0)) for rule in in_order(db)]
+    placed = counted(db, Domain.rule_id)
+    rules = [(rule, names[rule.group_id], placed.get(rule.id, 0)) for rule in in_order(db)]
     return View("index.html", groups=groups, rules=rules)
 
 
@@ -89,7 +89,7 @@ def delete(id: int, db: DB) -> Go:
     """Delete a group and its rules; its domains fall to the rules that are left."""
     group = found(db, id)
     for domain in db.exec(select(Domain).where(Domain.group_id == id, Domain.group_is_typed)):
-        domain.group_is_typed = False
+        domain.group_is_typed, domain.group_said = False, ""
     db.delete(group)
     renumber(db)
     assign(db)

@@ -96,7 +96,7 @@ def moved(db: Session, rule: Rule, by: int) -> Go:
 def applied(db: Session, what: str) -> Go:
     """Assign every domain again, and say what came of it."""
     changed = assign(db)
-    return Go(index, toast=f"{what}; {changed:,} domains have another group or reason")
+    return Go(index, toast=f"{what}; {changed:,} domains have another group or rule")
 
 
 def read(db: Session, data: Data, rule: Rule | None = None) -> FormView:

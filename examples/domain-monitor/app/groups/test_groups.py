@@ -9,7 +9,8 @@ from app.domains import Domain
 from core import Session
 from core.testing import html
 
-from . import Group, Rule, assign
+from . import Group, Rule, assign, reason
+from .assignment import renumber
 from .matching import Subject, first_match
 from .matching import tester as fits
 
@@ -66,7 +67,7 @@ def test_a_domain_says_which_rule_put_it_there(db: Session, shops: Group) -> Non
     found = domain(db, "acme.shop")
     assert assign(db) == 1
     db.refresh(found)
-    assert (found.group_id, found.group_why) == (shops.id, "rule 3: suffix shop")
+    assert (found.group_id, reason(db, found)) == (shops.id, "rule 3: suffix shop")
 
 
 def test_assigning_again_changes_nothing(db: Session, shops: Group) -> None:
@@ -77,10 +78,10 @@ def test_assigning_again_changes_nothing(db: Session, shops: Group) -> None:
 
 def test_a_typed_group_is_kept(db: Session, shops: Group) -> None:
     rule(db, shops, "suffix", "shop")
-    found = domain(db, "acme.shop", group_is_typed=True, group_why="typed in by ada")
+    found = domain(db, "acme.shop", group_is_typed=True, group_said="typed in by ada")
     assert assign(db) == 0
     db.refresh(found)
-    assert (found.group_id, found.group_why) == (None, "typed in by ada")
+    assert (found.group_id, reason(db, found)) == (None, "typed in by ada")
 
 
 def test_a_rule_added_on_its_page_is_applied_at_once(client: TestClient, db: Session, shops: Group) -> None:
@@ -102,7 +103,38 @@ def test_moving_a_rule_up_lets_it_win(client: TestClient, db: Session, shops: Gr
     db.commit()
     client.post(f"/groups/rules/{later.id}/up")
     db.refresh(found)
-    assert (found.group_id, found.group_why) == (other.id, "rule 1: name pattern acme.*")
+    assert (found.group_id, reason(db, found)) == (other.id, "rule 1: name pattern acme.*")
+
+
+def test_moving_a_rule_writes_only_what_it_wins(db: Session, shops: Group) -> None:
+    rule(db, shops, "suffix", "de", position=1)
+    later = rule(db, shops, "suffix", "shop", position=2)
+    found = domain(db, "acme.shop")
+    assign(db)
+    later.position = 0
+    renumber(db)
+    assert assign(db) == 0
+    assert reason(db, found) == "rule 1: suffix shop"
+
+
+def test_a_deleted_rule_leaves_its_domains_to_the_others(client: TestClient, db: Session, shops: Group) -> None:
+    first = rule(db, shops, "suffix", "shop", position=1)
+    rule(db, shops, "name pattern", "acme.*", position=2)
+    found = domain(db, "acme.shop")
+    assign(db)
+    db.commit()
+    client.post(f"/groups/rules/{first.id}/delete")
+    db.refresh(found)
+    assert (found.group_id, reason(db, found)) == (shops.id, "rule 1: name pattern acme.*")
+    page = html(client.get("/groups"))
+    assert page.one("tr:has(a[href='/groups/rules/2'])").text.split()[:6] == [
+        "1",
+        "name",
+        "pattern",
+        "acme.*",
+        "Shops",
+        "1",
+    ]
 
 
 def test_unassigned_is_always_counted(client: TestClient) -> None:
@@ -118,8 +150,8 @@ def test_a_rule_for_a_source_that_is_not_there_is_refused(client: TestClient, db
 
 def test_deleting_a_group_frees_its_domains(client: TestClient, db: Session, shops: Group) -> None:
     rule(db, shops, "suffix", "shop")
-    found = domain(db, "acme.shop", group_id=shops.id, group_is_typed=True, group_why="typed in by ada")
+    found = domain(db, "acme.shop", group_id=shops.id, group_is_typed=True, group_said="typed in by ada")
     db.commit()
     client.post(f"/groups/{shops.id}/delete")
     db.refresh(found)
-    assert (found.group_id, found.group_is_typed, found.group_why) == (None, False, "")
+    assert (found.group_id, found.group_is_typed, reason(db, found)) == (None, False, "")

@@ -1,7 +1,11 @@
-"""What a year of renewals costs, per group and currency. An unknown price is counted, never added as zero."""
+"""What a year of renewals costs, per group and currency.
+
+An unknown price is counted, never added as zero. A missing name is counted too, but no longer among those that cost.
+"""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import func
 from sqlmodel import col, select
@@ -13,12 +17,13 @@ from core import Session
 
 @dataclass
 class GroupCost:
-    """One group's year: how many names, the sum of known prices by currency, how many prices nobody knows."""
+    """One group's year: how many names, how many prices nobody knows, how many names are missing, the known sums."""
 
     name: str
     key: str
     domains: int = 0
     unknown: int = 0
+    missing: int = 0
     amounts: dict[str, Decimal] = field(default_factory=dict)
 
 
@@ -26,9 +31,13 @@ def per_group(db: Session) -> list[GroupCost]:
     """Every group by name, and what is unassigned at the end."""
     named = [*db.execute(select(Group.id, Group.name).order_by(Group.name)), (None, UNASSIGNED)]
     costs = {id: GroupCost(name, name if id else "none") for id, name in named}
-    summed = select(Domain.group_id, Domain.currency, func.count(), func.sum(col(Domain.renewal_price)))
-    for group_id, currency, count, amount in db.execute(summed.group_by(col(Domain.group_id), col(Domain.currency))):
+    of_what: list[Any] = [Domain.group_id, Domain.currency, col(Domain.missing_since).is_not(None)]
+    counted = [func.count(), func.sum(col(Domain.renewal_price))]
+    for group_id, currency, is_missing, count, amount in db.execute(select(*of_what, *counted).group_by(*of_what)):
         cost = costs[group_id]
+        if is_missing:
+            cost.missing += count
+            continue
         cost.domains += count
         if currency is None:
             cost.unknown += count
@@ -39,7 +48,8 @@ def per_group(db: Session) -> list[GroupCost]:
 
 def total(costs: list[GroupCost]) -> GroupCost:
     """All groups together; each currency for itself, since nothing is converted."""
-    whole = GroupCost("All", "", sum(cost.domains for cost in costs), sum(cost.unknown for cost in costs))
+    numbers = (sum(getattr(cost, name) for cost in costs) for name in ("domains", "unknown", "missing"))
+    whole = GroupCost("All", "", *numbers)
     for currency in sorted({currency for cost in costs for currency in cost.amounts}):
         whole.amounts[currency] = sum((cost.amounts.get(currency, Decimal(0)) for cost in costs), Decimal(0))
     return whole

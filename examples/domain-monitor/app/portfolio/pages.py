@@ -5,16 +5,18 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import func, true
+from sqlalchemy import and_, func, true
 from sqlmodel import col, select
 
 from app.domains import AMBER_DAYS, RED_DAYS, Domain, days_left, in_words, last_day_under, urgency
-from app.groups import Group, assign
+from app.groups import Group, assign, reason
 from app.sources import Source, troubles
 from core import DB, CurrentUser, Data, Field, Form, Go, Params, Refused, Session, View, action, now, page, today
 from core.forms import FormView
 
 from .table import DOMAINS
+
+IS_MISSING = col(Domain.missing_since).is_not(None)
 
 
 @dataclass(frozen=True)
@@ -35,28 +37,26 @@ def index(db: DB, params: Params) -> View:
 
 
 def stats(db: Session) -> list[Stat]:
-    """What stands above the table, each number a link to its rows; an index counts each of them."""
+    """What stands above the table, each number a link to its rows; a missing name is no longer urgent or dear."""
     red, amber = last_day_under(RED_DAYS, today()), last_day_under(AMBER_DAYS, today())
-    counted = [
-        true(),
-        ends_by(last_day_under(0, today())),
-        ends_by(red),
-        ends_by(amber),
-        col(Domain.group_id).is_(None),
-        col(Domain.currency).is_(None),
-        col(Domain.missing_since).is_not(None),
-    ]
-    numbers = select(*(select(func.count()).select_from(Domain).where(test).scalar_subquery() for test in counted))
-    total, expired, soon, later, unassigned, unpriced, missing = db.execute(numbers).one()
+    tests = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), col(Domain.currency).is_(None)]
+    total, unassigned, missing, *numbers = counts(db, true(), col(Domain.group_id).is_(None), IS_MISSING, *tests)
+    gone = counts(db, *(and_(IS_MISSING, test) for test in tests)) if missing else [0] * len(tests)
+    expired, soon, later, unpriced = (every - lost for every, lost in zip(numbers, gone, strict=True))
+    _, soon_gone, later_gone, unpriced_gone = gone
     found = [
         Stat("Domains", total),
         Stat(
-            f"Expire in under {RED_DAYS} days", soon, f"{expired:,} expired already", "bad" if soon else "good", to(red)
+            f"Expire in under {RED_DAYS} days",
+            soon,
+            f"{expired:,} expired already{less(soon_gone)}",
+            "bad" if soon else "good",
+            to(red),
         ),
         Stat(
             f"Expire in under {AMBER_DAYS} days",
             later,
-            f"with those under {RED_DAYS}",
+            f"with those under {RED_DAYS}{less(later_gone)}",
             "warn" if later else "good",
             to(amber),
         ),
@@ -70,16 +70,25 @@ def stats(db: Session) -> list[Stat]:
         Stat(
             "Price unknown",
             unpriced,
-            "in no sum of costs" if unpriced else "",
+            f"in no sum of costs{less(unpriced_gone)}" if unpriced or unpriced_gone else "",
             "unknown" if unpriced else "good",
-            "/domains?currency=none",
+            "/domains?currency=none&missing=no",
         ),
     ]
     if missing:
-        found.append(
-            Stat("Missing", missing, "no longer in their account", "warn", "/domains?missing_since.from=2000-01-01")
-        )
+        found.append(Stat("Missing", missing, "no longer in their account", "warn", "/domains?missing=yes"))
     return found
+
+
+def counts(db: Session, *tests: Any) -> list[int]:
+    """How many domains pass each test; an index counts each of them."""
+    numbers = (select(func.count()).select_from(Domain).where(test).scalar_subquery() for test in tests)
+    return list(db.execute(select(*numbers)).one())
+
+
+def less(missing: int) -> str:
+    """What a number leaves out."""
+    return f"; missing: {missing:,}, not counted" if missing else ""
 
 
 def ends_by(day: date) -> Any:
@@ -88,8 +97,8 @@ def ends_by(day: date) -> Any:
 
 
 def to(day: date) -> str:
-    """The table of what expires on that day or before."""
-    return f"/domains?{urlencode({'expires_at.to': day})}"
+    """The table of what we have and expires on that day or before."""
+    return f"/domains?{urlencode({'expires_at.to': day, 'missing': 'no'})}"
 
 
 def groups(db: Any) -> list[tuple[str, str]]:
@@ -125,11 +134,21 @@ def choose_group(name: str, db: DB, data: Data, user: CurrentUser) -> View | Go:
         return shown(db, domain, form, status=422)
     chosen = form.data["group_id"]
     domain.group_id, domain.group_is_typed = chosen, chosen is not None
-    domain.group_why = f"typed in by {user.name}" if chosen else ""
+    domain.group_said, domain.rule_id = f"typed in by {user.name}" if chosen else "", None
     db.flush()
     assign(db)
     said = "is in the group you chose" if chosen else "follows the rules"
     return Go(show, name=name, toast=f"{domain.shown_name} {said}")
+
+
+@action("/domains/{name}/remove")
+def remove(name: str, db: DB) -> Go:
+    """Remove a domain that no account lists from the portfolio."""
+    domain = found(db, name)
+    if not domain.is_unlisted:
+        raise Refused(409, f"{domain.shown_name} is in its account; the next read would only bring it back.")
+    db.delete(domain)
+    return Go("/domains", toast=f"{domain.shown_name} is removed from the portfolio")
 
 
 def shown(db: Session, domain: Domain, form: FormView, *, status: int = 200) -> View:
@@ -143,6 +162,7 @@ def shown(db: Session, domain: Domain, form: FormView, *, status: int = 200) -> 
         title=domain.shown_name,
         domain=domain,
         group=group.name if group else "",
+        why=reason(db, domain),
         source=source,
         days=in_words(days),
         tone=urgency(days),

@@ -3,8 +3,10 @@
 from datetime import date
 from typing import Any
 
+from sqlmodel import col
+
 from app.domains import Domain, days_left, in_words, urgency
-from app.groups import UNASSIGNED, Group
+from app.groups import REASON, UNASSIGNED, Group
 from app.sources import Source
 from core import Cell, Column, Table, now, today
 from core.time import ago
@@ -63,10 +65,11 @@ DOMAINS = Table(
     Column(Domain.registered_on, label="Registered", show=day),
     Column(Domain.status, filter=True, empty="unknown", show=status),
     Column(Domain.last_seen_at, label="Last seen", show=seen),
-    Column(Domain.missing_since, filter=True, hidden=True),
+    Column(col(Domain.missing_since).is_not(None), name="missing", filter=True, hidden=True),
+    Column(Domain.missing_since, hidden=True),
     Column(Domain.name, name="name", search=True, hidden=True),
     Column(Domain.expires_is_day, hidden=True),
-    Column(Domain.group_why, hidden=True),
+    Column(REASON, name="group_why", hidden=True),
     joins=[Group, Source],
     sort=Domain.expires_at,
     link="/domains/{name}",

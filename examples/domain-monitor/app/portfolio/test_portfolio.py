@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import select
 from starlette.testclient import TestClient
 
 from app.domains import Domain
 from app.groups import Group
 from app.sources import Source
 from core import Session, in_days, now
+from core.audit import AuditEntry
 from core.marks import Role
 from core.testing import html
 
@@ -49,11 +51,19 @@ def test_each_number_leads_to_its_rows(client: TestClient, db: Session, shops: G
     add(db, "expired.com", expires_at=in_days(-1), group_id=shops.id)
     add(db, "amber.com", expires_at=in_days(89))
     add(db, "green.com", expires_at=in_days(90))
+    add(db, "sold.com", expires_at=in_days(5), missing_since=now())
     links = html(client.get("/domains")).all("a.rounded-box")
     counted = {link.attribute("href"): link.text for link in links}
     shown = {href: html(client.get(href)).one("#domains [role=status]").text.split(" of ")[0] for href in counted}
-    assert list(shown.values()) == ["3", "1", "2", "2", "3"]
+    assert list(shown.values()) == ["4", "1", "2", "3", "3", "1"]
     assert all(f" {number}" in counted[href] for href, number in shown.items())
+
+
+def test_a_missing_name_is_not_urgent_but_counted_apart(client: TestClient, db: Session) -> None:
+    add(db, "sold.com", expires_at=in_days(5), missing_since=now())
+    stats = [link.text for link in html(client.get("/domains")).all("a.rounded-box")]
+    assert stats[1] == "Expire in under 30 days 0 0 expired already; missing: 1, not counted"
+    assert stats[2] == "Expire in under 90 days 0 with those under 30; missing: 1, not counted"
 
 
 def test_an_international_name_is_found_in_both_forms(client: TestClient, db: Session) -> None:
@@ -81,7 +91,7 @@ def test_a_group_can_be_chosen_by_hand_and_given_back(client: TestClient, db: Se
 def test_a_viewer_may_look_but_not_choose(client_as: Callable[[Role], TestClient], db: Session) -> None:
     add(db, "acme.com")
     viewer = client_as("viewer")
-    assert viewer.get("/domains/acme.com").status_code == 200
+    assert "Save group" not in viewer.get("/domains/acme.com").text
     assert viewer.post("/domains/acme.com/group", data={"group_id": ""}).status_code == 403
 
 
@@ -97,6 +107,43 @@ def test_an_unknown_price_is_counted_and_never_zero(client: TestClient, db: Sess
     add(db, "acme.jp", group_id=shops.id)
     row = html(client.get("/costs")).one("tr:has(a[href='/domains?group=Shops'])")
     assert row.text == "Shops 3 15.00 price unknown: 1"
+
+
+def test_a_missing_name_costs_nothing_but_is_counted_apart(client: TestClient, db: Session, shops: Group) -> None:
+    add(db, "acme.com", group_id=shops.id, renewal_price="10.50", currency="EUR")
+    add(db, "sold.com", group_id=shops.id, renewal_price="4.50", currency="EUR", missing_since=now())
+    add(db, "sold.jp", group_id=shops.id, missing_since=now())
+    page = html(client.get("/costs"))
+    row = page.one("tr:has(a[href='/domains?group=Shops'])")
+    assert row.text == "Shops 1 10.50 every price known missing: 2, not counted"
+    assert page.one("a[href='/domains?missing=yes']").text == "Missing 2 not counted: no longer in their account"
+
+
+def test_a_missing_domain_can_be_removed(client: TestClient, db: Session) -> None:
+    db.add(source := Source(name="Main", kind="namecom"))
+    db.flush()
+    add(db, "sold.com", source_id=source.id, missing_since=now())
+    assert html(client.get("/domains/sold.com")).one("form[action='/domains/sold.com/remove']").attribute("hx-confirm")
+    assert client.post("/domains/sold.com/remove").status_code == 303
+    assert client.get("/domains/sold.com").status_code == 404
+    entry = db.exec(select(AuditEntry).where(AuditEntry.table == "domain", AuditEntry.op == "delete")).one()
+    assert (entry.before["name"], entry.actor) == ("sold.com", "admin")
+
+
+def test_a_domain_of_an_account_cannot_be_removed(client: TestClient, db: Session) -> None:
+    db.add(source := Source(name="Main", kind="namecom"))
+    db.flush()
+    add(db, "acme.com", source_id=source.id)
+    assert not html(client.get("/domains/acme.com")).all("form[action='/domains/acme.com/remove']")
+    assert client.post("/domains/acme.com/remove").status_code == 409
+    assert client.get("/domains/acme.com").status_code == 200
+
+
+def test_a_viewer_may_not_remove(client_as: Callable[[Role], TestClient], db: Session) -> None:
+    add(db, "sold.com", missing_since=now())
+    viewer = client_as("viewer")
+    assert "/remove" not in viewer.get("/domains/sold.com").text
+    assert viewer.post("/domains/sold.com/remove").status_code == 403
 
 
 def test_currencies_are_not_added_up(client: TestClient, db: Session) -> None:

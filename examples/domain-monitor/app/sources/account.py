@@ -66,6 +66,11 @@ class Account:
         """One of the credentials."""
         return self.credentials[name]
 
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether a server on this machine answers, which has none of the registrar's limits."""
+        return urlsplit(self.base_url).hostname in LOOPBACK
+
     def connect(
         self,
         *,
@@ -77,7 +82,6 @@ class Account:
         advice: Advice | None = None,
     ) -> "Api":
         """Prepare the connection; `reasons` explains codes and statuses, `advice` is the registrar's own."""
-        stand_in = urlsplit(self.base_url).hostname in LOOPBACK  # has none of the registrar's limits
         client = Client(
             self.base_url,
             headers=headers or {},
@@ -85,7 +89,7 @@ class Account:
             secrets=self.secrets,
             timeout_s=self.timeout_s,
             attempts=self.attempts,
-            min_interval_s=0.0 if stand_in else 60 / per_minute,
+            min_interval_s=0.0 if self.is_stand_in else 60 / per_minute,
             busy=busy,
             sleep=self.sleep,
         )

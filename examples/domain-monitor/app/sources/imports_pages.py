@@ -7,7 +7,7 @@ from starlette.datastructures import UploadFile
 
 from core import DB, CurrentUser, Data, Go, Refused, Session, View, action, now, page
 
-from .imports import HEADERS, UnusableFile, read, text_of
+from .imports import HEADERS, LONGEST, UnusableFile, read, text_of
 from .imports_plan import apply, plan
 from .models import Upload
 
@@ -19,7 +19,7 @@ SHOWN = 500  # rows of one outcome on the page
 @page("/sources/import", role="operator")
 def choose_file() -> View:
     """Add domains that no account lists, or what no account knows. You see first what would change."""
-    return View("import.html", title="Import a CSV", problem="", headers=HEADERS)
+    return View("import.html", title="Import a CSV", problem="", headers=HEADERS, longest=LONGEST)
 
 
 @action("/sources/import")
@@ -34,7 +34,9 @@ def upload(db: DB, data: Data, user: CurrentUser) -> View | Go:
             raise UnusableFile(f"The file is larger than {LARGEST // 1_000_000} MB; split it.")
         read(text := text_of(content))
     except UnusableFile as error:
-        return View("import.html", status=422, title="Import a CSV", problem=str(error), headers=HEADERS)
+        return View(
+            "import.html", status=422, title="Import a CSV", problem=str(error), headers=HEADERS, longest=LONGEST
+        )
     db.bulk(delete(Upload).where(col(Upload.uploaded_at) < now() - KEPT), why="forgotten uploads")
     db.add(row := Upload(text=text, uploaded_by=user.name))
     db.flush()

@@ -87,7 +87,9 @@ def apply(db: Session, planned: Plan, *, by: str) -> int:
     shapes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in planned.writes:
         typed = (
-            {"group_id": ids[row.group], "group_is_typed": True, "group_why": f"imported by {by}"} if row.group else {}
+            {"group_id": ids[row.group], "group_is_typed": True, "group_said": f"imported by {by}", "rule_id": None}
+            if row.group
+            else {}
         )
         values = row.values | typed
         shapes.setdefault(tuple(sorted(values)), []).append(values)

@@ -14,9 +14,11 @@ from ..settings import Settings
 from .kinds import kind_of
 from .listing import Listing
 from .models import Source
-from .storing import Part, Tally, miss, store
+from .storing import KEEPS_NAMES, Part, Tally, known_to, miss, store
 
 ROWS = 500  # in one transaction: well under the half second that others may have to wait for it
+
+SOME = 5  # names that a line of the log tells
 
 
 @job(cron="0 6 * * *", timeout=3600)
@@ -53,19 +55,31 @@ def read(db: Session, id: int, step: Step, *, timeout_s: float) -> None:
 
 def finish(db: Session, *, id: int, step: Step, listing: Listing, tally: Tally, at: datetime) -> None:
     """Say how the read went; only a complete list can tell which names are gone."""
-    notes = "; ".join(listing.notes)
-    if listing.complete:
+    doubt = doubted(db, id, listing)
+    is_complete = listing.complete and not doubt
+    notes = "; ".join([*listing.notes, *doubt])
+    if is_complete:
         miss(db, source_id=id, at=at, tally=tally)
         note(db, id=id, state="complete", tried_at=at, complete_at=at, notes=notes)
     else:
         note(db, id=id, state="incomplete", tried_at=at, notes=notes)
     step.log(f"{step.name}: {tally}")
     if notes:
-        step.log(f"{step.name}: {'' if listing.complete else 'incomplete, '}{notes}", level="warning")
+        step.log(f"{step.name}: {'' if is_complete else 'incomplete, '}{notes}", level="warning")
     if tally.elsewhere:
-        some = ", ".join(tally.elsewhere[:5])
-        text = f"{step.name}: {len(tally.elsewhere):,} stay with the account that had them first: {some}"
-        step.log(text, level="warning")
+        text = f"{step.name}: {len(tally.elsewhere):,} stay with the account that had them first"
+        step.log(f"{text}: {', '.join(tally.elsewhere[:SOME])}", level="warning")
+    for other, names in tally.taken.items():
+        text = f"{step.name}: {len(names):,} taken over from {other}, not read to the end for {KEEPS_NAMES.days} days"
+        step.log(f"{text}: {', '.join(names[:SOME])}", level="warning")
+
+
+def doubted(db: Session, id: int, listing: Listing) -> list[str]:
+    """Why a list is not believed though its end was proven: an empty one would miss every name of its account."""
+    if listing.registrations or not (known := known_to(db, id)):
+        return []
+    said = f"0 names listed, {known:,} known: not believed until it lists a name again; "
+    return [f"{said}if the account is empty, delete the source"]
 
 
 def note(db: Session, *, id: int, **values: Any) -> None:

@@ -36,12 +36,13 @@ def read(account: Account) -> Listing:
 
 
 def _pages(api: Api, path: str) -> Listing:
+    # The old API announces no total and leaves out what is false; from the core API, what is absent is unknown.
+    is_old = path == OLD
+    absent = False if is_old else None
     reading, page, announced = Reading(), 1, None
     for _ in reading.pages():
         answer = api.table(api.json(path, params={"perPage": PAGE, "page": page}))
         announced = count(answer.get("totalCount"))
-        # v4 announces no total and leaves out what is false.
-        absent = False if announced is None else None
         news = reading.add(api.rows(answer.get("domains")), partial(_registration, absent=absent))
         following = count(answer.get("nextPage"))
         if not following and (count(answer.get("lastPage")) or 0) > page:
@@ -49,6 +50,8 @@ def _pages(api: Api, path: str) -> Listing:
         if not (news and following) or reading.repeats("a page number", following):
             break
         page = following
+    if announced is None and not is_old:
+        reading.doubt("the answer announces no total")
     return reading.listing(announced=announced)
 
 

@@ -6,7 +6,24 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from app.domains import Domain
-from core import DB, Cell, Column, Data, Field, Form, Go, Params, Refused, Session, Table, View, action, now, page
+from core import (
+    DB,
+    Cell,
+    Column,
+    CurrentUser,
+    Data,
+    Field,
+    Form,
+    Go,
+    Params,
+    Refused,
+    Session,
+    Table,
+    View,
+    action,
+    now,
+    page,
+)
 from core.forms import FieldView, FormView
 from core.time import ago
 
@@ -45,9 +62,13 @@ SOURCE = Form(
 
 
 @page("/sources", nav="Sources", icon="plug")
-def index(db: DB, params: Params) -> View:
+def index(db: DB, params: Params, user: CurrentUser) -> View:
     """The registrar accounts that tell us what we own, each read once a day."""
-    return View("index.html", sources=SOURCES.load(db, params))
+    sources = SOURCES.load(db, params)
+    if not user.can("admin"):  # whom a source's own page is for
+        for row in sources.rows:
+            row.href = ""
+    return View("index.html", sources=sources)
 
 
 @page("/sources/new", role="admin")

@@ -6,11 +6,11 @@ complete list: several registrars leave out prices or flags now and then.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import or_
+from sqlalchemy import func, or_
 from sqlmodel import col, select, update
 
 from app.domains import Domain, shown_name
@@ -20,6 +20,7 @@ from .listing import Registration
 from .models import Source
 
 CENT = Decimal("0.01")
+KEEPS_NAMES = timedelta(days=3)  # after its last complete read; then whoever else lists a name gets it
 TOGETHER = (("expires_at", "expires_is_day"), ("renewal_price", "currency"))  # one without the other would lie
 COLUMNS = [column.name for column in Domain.__table__.columns]  # type: ignore[attr-defined]
 
@@ -42,6 +43,7 @@ class Tally:
     changed: int = 0
     unchanged: int = 0
     elsewhere: list[str] = field(default_factory=list)
+    taken: dict[str, list[str]] = field(default_factory=dict)  # by the account that had them
     missing: int = 0
 
     def __str__(self) -> str:
@@ -50,11 +52,16 @@ class Tally:
 
 
 def store(db: Session, part: Part, tally: Tally) -> None:
-    """Insert new names and correct known ones; names that another account in use lists stay with it."""
+    """Insert new names and correct known ones; a name stays with another account that was read lately."""
     listed = {each.name: each for each in part.registrations}
     known = {row["name"]: row for row in db.execute(rows_of(listed)).mappings()}
-    in_use = set(db.scalars(select(Source.id).where(Source.is_enabled, Source.id != part.source_id)))
-    elsewhere = [name for name, row in known.items() if row["source_id"] in in_use and row["missing_since"] is None]
+    others = {id: (name, at) for id, name, at in db.execute(others_in_use(part.source_id))}
+    elsewhere: list[str] = []
+    for name, row in known.items():
+        if row["source_id"] in others and row["missing_since"] is None:
+            other, complete_at = others[row["source_id"]]
+            is_fresh = complete_at is not None and part.at - complete_at <= KEEPS_NAMES
+            (elsewhere if is_fresh else tally.taken.setdefault(other, [])).append(name)
     now_ours = {"source_id": part.source_id, "registrar": part.registrar, "missing_since": None}
     rows = [
         {
@@ -72,6 +79,11 @@ def store(db: Session, part: Part, tally: Tally) -> None:
     tally.elsewhere += elsewhere
 
 
+def others_in_use(source_id: int) -> Any:
+    """SELECT the other accounts that are read every day: key, name, last complete read."""
+    return select(Source.id, Source.name, Source.complete_at).where(Source.is_enabled, Source.id != source_id)
+
+
 def first_seen(known: Any, part: Part) -> datetime:
     """When a name was seen first: now, or long ago."""
     return known["first_seen_at"] if known else part.at
@@ -82,6 +94,12 @@ def miss(db: Session, *, source_id: int, at: datetime, tally: Tally) -> None:
     unseen = or_(col(Domain.last_seen_at).is_(None), col(Domain.last_seen_at) < at)
     gone = update(Domain).where(col(Domain.source_id) == source_id, col(Domain.missing_since).is_(None), unseen)
     tally.missing = db.bulk(gone.values(missing_since=at), why="not in the complete list of its account")
+
+
+def known_to(db: Session, source_id: int) -> int:
+    """How many names an account has that are not missing."""
+    counted = select(func.count()).where(col(Domain.source_id) == source_id, col(Domain.missing_since).is_(None))
+    return db.scalar(counted) or 0
 
 
 def rows_of(names: Iterable[str]) -> Any:

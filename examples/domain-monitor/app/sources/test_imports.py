@@ -85,6 +85,14 @@ def test_a_file_that_is_no_list_says_why(content: bytes, expected: str) -> None:
         read(text_of(content))
 
 
+def test_a_file_longer_than_one_transaction_is_refused(client: TestClient) -> None:
+    names = "".join(f"n{number}.com\n" for number in range(3001))
+    answer = client.post("/sources/import", files={"file": ("domains.csv", f"name\n{names}".encode())})
+    assert answer.status_code == 422
+    assert "3,001 rows; split it into files of at most 3,000" in html(answer).one("[role=alert]").text
+    assert "at most 3,000 rows, and is imported whole" in html(client.get("/sources/import")).text
+
+
 def test_a_byte_order_mark_and_windows_letters_are_read() -> None:
     assert read(text_of(b"\xef\xbb\xbfname\nacme.com\n")).rows[0].name == "acme.com"
     assert read(text_of("name\nmünchen.de\n".encode("cp1252"))).rows[0].name == "xn--mnchen-3ya.de"

@@ -1,6 +1,7 @@
 """The daily read: what it adds, and what it leaves alone when a registrar says less than everything."""
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 from sqlmodel import col, select
 
 from app.domains import Domain
-from app.groups import Group, Rule
-from core import Session, now
+from app.groups import Group, Rule, reason
+from core import Session, in_days, now
 from core.testing import Ran
 
 from .conftest import Registrar, entry
@@ -22,6 +23,18 @@ RunJob = Callable[[Callable[..., Any]], Ran]
 def domains(db: Session) -> dict[str, Domain]:
     db.expire_all()
     return {domain.name: domain for domain in db.exec(select(Domain).order_by(col(Domain.name)))}
+
+
+def with_acme_com(db: Session, *, complete_at: datetime | None) -> Source:
+    """Another account in use, which had acme.com first and cannot be reached now."""
+    credentials = {"key": "k", "secret": "s"}
+    other = Source(name="Other", kind="godaddy", credentials=credentials, base_url="http://127.0.0.1:9")
+    other.complete_at = complete_at
+    db.add(other)
+    db.flush()
+    db.add(Domain(name="acme.com", shown_name="acme.com", source_id=other.id))
+    db.commit()
+    return other
 
 
 def state_of(db: Session, source: Source) -> str:
@@ -81,6 +94,25 @@ def test_a_name_gone_from_a_complete_list_is_missing_not_deleted(
     assert found["acme.com"].missing_since is None
 
 
+def test_an_empty_list_of_an_account_that_had_names_is_not_believed(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    registrar.domains.clear()
+    log = run_job(read_sources).log
+    assert any("incomplete, 0 names listed, 2 known: not believed until" in line for line in log)
+    assert [domain.missing_since for domain in domains(db).values()] == [None, None]
+    assert state_of(db, account) == "incomplete"
+
+
+def test_an_account_without_names_may_list_none(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    registrar.domains.clear()
+    run_job(read_sources)
+    assert state_of(db, account) == "complete"
+
+
 def test_a_missing_name_that_is_listed_again_is_back(
     db: Session, account: Source, registrar: Registrar, run_job: RunJob
 ) -> None:
@@ -105,14 +137,20 @@ def test_what_the_registrar_leaves_out_stays_known(
 def test_a_name_stays_with_the_account_that_had_it_first(
     db: Session, account: Source, registrar: Registrar, run_job: RunJob
 ) -> None:
-    other = Source(name="Other", kind="godaddy", credentials={"key": "k", "secret": "s"}, base_url="http://127.0.0.1:9")
-    db.add(other)
-    db.flush()
-    db.add(Domain(name="acme.com", shown_name="acme.com", source_id=other.id))
-    db.commit()
+    other = with_acme_com(db, complete_at=in_days(-2))
     ran = run_job(read_sources)
     assert "warning: Main: 1 stay with the account that had them first: acme.com" in ran.log
     assert domains(db)["acme.com"].source_id == other.id
+
+
+@pytest.mark.parametrize("complete_at", [in_days(-4), None], ids=["4 days ago", "never"])
+def test_a_name_leaves_an_account_that_could_not_be_read_for_long(
+    db: Session, account: Source, run_job: RunJob, complete_at: datetime | None
+) -> None:
+    with_acme_com(db, complete_at=complete_at)
+    ran = run_job(read_sources)
+    assert "warning: Main: 1 taken over from Other, not read to the end for 3 days: acme.com" in ran.log
+    assert domains(db)["acme.com"].source_id == account.id
 
 
 def test_a_disabled_source_is_left_alone(db: Session, account: Source, run_job: RunJob) -> None:
@@ -129,7 +167,7 @@ def test_new_domains_get_their_group_at_once(db: Session, account: Source, run_j
     db.commit()
     run_job(read_sources)
     found = domains(db)
-    assert (found["acme.de"].group_why, found["acme.com"].group_id) == ("rule 1: suffix de", None)
+    assert (reason(db, found["acme.de"]), found["acme.com"].group_id) == ("rule 1: suffix de", None)
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,14 @@ def test_a_limit_or_trouble_of_theirs_is_waited_out(registrar: StandIn, given: G
     assert registrar.waits == [0.5, 1.5]
 
 
+def test_the_limit_of_a_minute_is_waited_out_for_a_minute(registrar: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.sources.account.LOOPBACK", frozenset())  # as if Namecheap itself answered
+    answers = iter([Given(b"", 405), listed()])
+    registrar.answer = lambda asked: next(answers)
+    assert registrar.read("namecheap").complete
+    assert registrar.waits[0] == 60
+
+
 def test_a_registrar_out_of_reach_is_told(registrar: StandIn) -> None:
     registrar.url = "http://127.0.0.1:1"
     with pytest.raises(SourceError, match="cannot be reached") as caught:

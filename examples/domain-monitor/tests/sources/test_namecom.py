@@ -70,6 +70,14 @@ def test_the_core_api_leaves_out_what_it_does_not_know(registrar: StandIn) -> No
     assert (row.auto_renew, row.locked, row.privacy, row.renewal_price, row.currency) == (None,) * 5
 
 
+@pytest.mark.parametrize("total", [{}, {"totalCount": None}], ids=["left out", "null"])
+def test_a_core_answer_without_a_total_proves_nothing(registrar: StandIn, total: dict[str, Any]) -> None:
+    registrar.answer = lambda asked: given_json({"domains": [{"domainName": "a.com"}], **total})
+    listing = registrar.read("namecom")
+    assert (listing.complete, listing.notes) == (False, ("the answer announces no total",))
+    assert [(row.auto_renew, row.locked) for row in listing.registrations] == [(None, None)]
+
+
 def paged(asked: Asked) -> Given:
     page = int(asked.fields["page"])
     rows = [ROW | {"domainName": f"n{page}-{number}.com"} for number in range(2)]
