@@ -20,6 +20,7 @@ from .settings import Settings
 SIGN_IN = "/-/sign-in"
 STATIC_URL = "/-/static/"
 THREADS = 40
+WAITING = 200
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"/-/health", "/-/ready"}  # asked every few seconds; a good answer is no news
 POLICY = (
@@ -47,7 +48,8 @@ class Gate:
         refuse: Callable[[Request, Exception], Response],
     ) -> None:
         self.app, self.is_public, self.runtime, self.refuse = app, is_public, runtime, refuse
-        self.threads = CapacityLimiter(THREADS)  # its own: who may wait long must not keep it from its short work
+        # Its own threads: who waits for the writer must keep it neither from its short work nor from an ending write.
+        self.threads, self.waiting = CapacityLimiter(THREADS), CapacityLimiter(WAITING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -60,7 +62,7 @@ class Gate:
                 return await self._websocket(connection, receive, send)
             if scope["method"] == "HEAD":  # the server drops the body
                 scope = {**scope, "method": "GET"}
-            return await self._http(Request(scope, receive), receive, _Answer(scope, send, self.threads))
+            return await self._http(Request(scope, receive), receive, _Answer(scope, send, self))
 
     async def _http(self, request: Request, receive: Receive, answer: "_Answer") -> None:
         began = time.perf_counter()
@@ -117,13 +119,15 @@ class Gate:
 class _Answer:
     """Sends an answer with the strict headers, once what it is about is committed; remembers its status."""
 
-    def __init__(self, scope: Scope, send: Send, threads: CapacityLimiter) -> None:
-        self.scope, self._send, self._threads, self.status = scope, send, threads, 0
+    def __init__(self, scope: Scope, send: Send, gate: Gate) -> None:
+        self.scope, self._send, self._gate, self.status = scope, send, gate, 0
 
     async def settle(self, status: int) -> None:
         """Settle the request's session, unless it has none or its handler did."""
-        if "session" in self.scope["state"]:
-            await to_thread.run_sync(settle, self.scope, status, limiter=self._threads)
+        session: Session | None = self.scope["state"].get("session")
+        if session is not None:
+            limiter = self._gate.threads if session.has_begun else self._gate.waiting
+            await to_thread.run_sync(settle, self.scope, status, limiter=limiter)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -75,6 +75,11 @@ class Session(SQLModelSession):
         self._began = 0.0
         self._savepoints: WeakKeyDictionary[SessionTransaction, int] = WeakKeyDictionary()
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a transaction is open, so that ending it waits for nobody."""
+        return bool(self._began)
+
     def commit(self) -> None:
         """Flush, let the audit write its rows, commit."""
         self.flush()
