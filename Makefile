@@ -13,7 +13,7 @@ BIN := $(CURDIR)/.venv/bin
 DEMO := .demo/domain-monitor
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
-.PHONY: demo test test-on check bench examples vendor pin clean
+.PHONY: help demo test test-on check bench examples vendor pin clean
 
 demo: .venv-demo/ready  ## A domain monitor with 10,000 sample domains on http://127.0.0.1:8000
 	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" .ci/demo $(DEMO) $(DOMAINS) $(PORT)
@@ -28,6 +28,9 @@ test-on: $(UV)  ## The tests of core and of the starter on another Python: make 
 	$(UV) venv --quiet --clear --python "$$(command -v $(WITH))" .venv-other
 	$(UV) pip install --quiet --python .venv-other/bin/python -r requirements-dev.txt
 	.venv-other/bin/python -m pytest tests/core tests/web template $(PYTEST)
+
+help:  ## List what there is
+	@grep -hE "^[a-z-]+:.*##" Makefile | sed "s/:.*##/\t/"
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=PROJECT / ".env", extra="ignore", env_ignore_empty=True)
 
     tool_name: str = Field(default_factory=_project_name, description="What the tool calls itself.")
-    environment: str = Field("development", description="Shown as a badge; 'production' turns debug aids off.")
+    environment: str = Field("development", description="Shown as a badge; in development errors are shown, too.")
     data_dir: Path = Field(PROJECT / "data", description="Database, secret key and backups live here.")
     database_url: str = Field("", description="Empty: SQLite in the data folder.")
     base_url: str = Field("", description="How people reach the tool, as in https://tool.example.com.")
@@ -81,9 +81,9 @@ class Settings(BaseSettings):
         return f"http://{'localhost' if host in EVERY_ADDRESS else host}:{port}"
 
     @property
-    def is_production(self) -> bool:
-        """Whether debug aids are off."""
-        return self.environment == "production"
+    def is_development(self) -> bool:
+        """Whether an error's text is shown to who is signed in."""
+        return self.environment == "development"
 
     @property
     def database(self) -> str:

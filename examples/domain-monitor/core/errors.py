@@ -1,4 +1,7 @@
-"""Every error core raises on purpose, as one short tree."""
+"""Every error core raises on purpose, as one short tree; and how any other is told in one line."""
+
+import traceback
+from pathlib import Path
 
 
 class CoreError(Exception):
@@ -30,3 +33,15 @@ class Busy(Refused):
 
     def __init__(self, text: str = "The database is busy. Nothing was saved; try again.") -> None:
         super().__init__(503, text, headers={"Retry-After": "2"})
+
+
+def in_one_line(error: BaseException, project: Path) -> str:
+    """An error as "app/pages.py:12: KeyError: 'x'": the innermost place in the project's own code first."""
+    said = str(error) if isinstance(error, CoreError) else f"{type(error).__name__}: {error}"
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno))
+    own = [(Path(name), line) for name, line in places if name.startswith(f"{project / 'app'}/")]
+    if isinstance(error, CoreError) or not own:
+        return said
+    return f"{own[-1][0].relative_to(project)}:{own[-1][1]}: {said}"

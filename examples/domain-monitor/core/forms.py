@@ -20,7 +20,7 @@ from .tables.view import Option
 Kind = Literal["text", "textarea", "number", "date", "datetime", "checkbox", "select", "password", "hidden"]
 LARGEST_NUMBER = 2**63
 _CHECKED = ("on", "true", "1")
-Choices = Sequence[tuple[str, str]] | Callable[[Session], Sequence[tuple[str, str]]]
+Choices = Sequence[str | tuple[str, str]] | Callable[[Session], Sequence[str | tuple[str, str]]]
 
 
 @dataclass
@@ -74,7 +74,7 @@ class FormView:
 class Field:
     """One input of a form: a model's attribute, with what its type does not say.
 
-    `choices` are (value, label) pairs or a function of the session; `secret` shows a password input
+    `choices` are values or (value, label) pairs, or a function of the session; `secret` shows a password input
     that keeps the stored value when left empty; `multiline` gives a text area.
     """
 
@@ -150,8 +150,8 @@ class Field:
             return [(str(e.value), str(e.value).replace("_", " ")) for e in self.type]
         if self.choices is None and get_origin(self.type) is Literal:
             return [(str(v), str(v)) for v in get_args(self.type)]
-        pairs = self.choices(db) if callable(self.choices) else self.choices or ()
-        return [(str(value), label) for value, label in pairs]
+        given = self.choices(db) if callable(self.choices) else self.choices or ()
+        return [(one, one) if isinstance(one, str) else (str(one[0]), one[1]) for one in given]
 
 
 class Form:

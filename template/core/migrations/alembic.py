@@ -5,17 +5,19 @@ import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 from alembic.autogenerate import compare_metadata
 from alembic.autogenerate.api import RevisionContext
 from alembic.config import Config, MessagingOptions
+from alembic.operations.ops import AddColumnOp
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from alembic.util import CommandError
-from sqlalchemy import Connection, TypeDecorator, inspect
+from sqlalchemy import Connection, DefaultClause, TypeDecorator, inspect, text
 from sqlmodel import SQLModel
 
 from .. import log
@@ -88,8 +90,27 @@ def new_revision(database: Database, history: History, message: str) -> Path | N
     operations = context.generated_revisions[-1].upgrade_ops
     if operations is None or operations.is_empty():
         return None
+    for changed in operations.ops:
+        for added in getattr(changed, "ops", []):
+            if isinstance(added, AddColumnOp):
+                _fill_existing_rows(added)
     written = [Path(made.path) for made in context.generate_scripts() if made]
     return written[-1]
+
+
+def _fill_existing_rows(added: AddColumnOp) -> None:
+    """Give a new column that may not be NULL its model's default, for the rows that are there already."""
+    if added.column.nullable or added.column.server_default is not None:
+        return
+    where = f"{added.table_name}.{added.column.name}"
+    models = [m.class_ for m in SQLModel._sa_registry.mappers if getattr(m.local_table, "name", "") == added.table_name]
+    default = models[0].model_fields[added.column.name].default if models else None
+    if isinstance(default, bool):
+        added.column.server_default = DefaultClause(text(str(default).lower()))
+    elif isinstance(default, str | int | float | Decimal):
+        added.column.server_default = DefaultClause(str(getattr(default, "value", default)))
+    else:
+        raise UserError(f"{where} needs a default, or `| None`, for the rows that are there already")
 
 
 def differences(connection: Connection, history: History) -> list[Any]:

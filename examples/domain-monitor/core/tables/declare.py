@@ -121,7 +121,7 @@ class Table:
         link: str = "",
         joins: Sequence[type[SQLModel]] = (),
         size: int = 50,
-        empty: str = "Nothing here yet.",
+        empty: str = "Rows appear here as soon as there are some.",
     ) -> None:
         self.model, self.joins, self.link, self.size, self.empty = model, tuple(joins), link, size, empty
         self.columns = columns
