@@ -26,3 +26,11 @@ def test_the_guide_names_the_command(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(core.__all__))
 def test_the_guide_names_what_can_be_imported(name: str) -> None:
     assert re.search(rf"`[^`]*\b{name}\b[^`]*`", GUIDE)
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/guide.md", "docs/decisions.md", "examples/domain-monitor/README.md"]
+)
+def test_every_link_to_a_file_leads_somewhere(name: str) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (REPOSITORY / name).read_text())
+    assert [link for link in links if not (REPOSITORY / name).parent.joinpath(link).exists()] == []
