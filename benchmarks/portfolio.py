@@ -33,6 +33,7 @@ class Server:
     port: int
     cookie: str
     cold_s: float
+    idle_mb: float = 0
 
     def request(self, path: str = "/domains") -> bytes:
         """The bytes of one request on a kept connection."""
@@ -132,6 +133,7 @@ def start(name: str, command: list[str], folder: Path, environment: dict[str, st
         except OSError:
             time.sleep(0.01)
     server.cold_s = time.perf_counter() - began
+    server.idle_mb = server.memory_mb()
     return server
 
 
@@ -195,6 +197,7 @@ def compare(ours: Server, floor: Server, *, turns: int, requests: int) -> float:
             f" ({ratios[0]:.2f} to {ratios[-1]:.2f}){f'; aim {AIM_FLOOR:g}' if name == 'CPU' else ''}"
         )
     print(f"cold start: {ours.cold_s:.2f} s to the first 200, floor {floor.cold_s:.2f} s")
+    print(f"memory idle: {ours.idle_mb:.0f} MB, floor {floor.idle_mb:.0f} MB")
     print(f"memory after this: {ours.memory_mb():.0f} MB, floor {floor.memory_mb():.0f} MB")
     return statistics.median(wall["PyOps"])
 
