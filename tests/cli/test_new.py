@@ -281,6 +281,9 @@ def started(template: Path) -> Iterator[Callable[..., "subprocess.Popen[bytes]"]
             stdout=terminal,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            preexec_fn=lambda: signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            ),  # CI may have been started in the background
         )
         processes.append(process)
         return process

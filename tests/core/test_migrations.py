@@ -224,7 +224,7 @@ def test_a_revision_after_one_that_is_missing_is_refused(migrate: Callable[[], A
         migrate()
 
 
-@pytest.mark.parametrize("_round", range(2))
+@pytest.mark.parametrize("_round", range(4))
 def test_two_processes_that_migrate_at_once_both_succeed(
     fresh: Database, core: History, own: History, tmp_path: Path, processes: ForkServerContext, _round: int
 ) -> None:

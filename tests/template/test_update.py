@@ -382,7 +382,8 @@ def test_the_constraints_of_the_old_database_still_hold(migrated: Path, tmp_path
         with pytest.raises(sqlite3.IntegrityError):
             database.execute("INSERT INTO favourite VALUES (9, 1, 99)")
         with pytest.raises(sqlite3.IntegrityError):
-            database.execute("INSERT INTO core_user SELECT 9, name, role, '', 1, created_at, '' FROM core_user")
+            columns = "name, role, password_hash, is_active, created_at, email"
+            database.execute(f"INSERT INTO core_user (id, {columns}) SELECT 9, {columns} FROM core_user")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import errno
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,7 +157,7 @@ def _prepare(query_only: bool, wait_s: float) -> Callable[[sqlite3.Connection, o
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={round(wait_s * 1000)}")  # first: switching to WAL may have to wait
         if not query_only:
-            cursor.execute("PRAGMA journal_mode=WAL")
+            _switch_to_wal(cursor, wait_s)
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-16000")
@@ -165,6 +166,20 @@ def _prepare(query_only: bool, wait_s: float) -> Callable[[sqlite3.Connection, o
         cursor.close()
 
     return prepare
+
+
+def _switch_to_wal(cursor: sqlite3.Cursor, wait_s: float) -> None:
+    """Switch to write-ahead logging; two processes that do so first at once are told "locked" without any waiting."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def prepare_folder(data_dir: Path) -> str:
