@@ -13,7 +13,7 @@ CORE = REPOSITORY / "template" / "core"
 FLOORS = [
     ["errors", "time", "marks"],
     ["settings", "log", "http", "crypto", "db", "migrations", "audit", "auth", "security", "ui", "tables", "forms"],
-    ["pages", "jobs"],
+    ["pages", "jobs", "notify", "alerts"],
     ["feature", "scheduler", "runner", "health"],
     ["builtin", "app"],
     ["selfcheck", "cli", "dev", "testing", "__init__", "__main__"],
@@ -24,11 +24,13 @@ PLACE = {name: (floor, place) for floor, names in enumerate(FLOORS) for place, n
 STACK = {"fastapi", "starlette", "sqlmodel", "sqlalchemy", "pydantic", "jinja2", "markupsafe", "anyio"}
 IMPORTERS = {
     "alembic": "migrations",
+    "apprise": "notify",
     "apscheduler": "scheduler",
     "bs4": "testing",
     "click": "cli",
     "cryptography": "crypto",
     "httpx2": "http",
+    "icalendar": "builtin",
     "pwdlib": "auth",
     "pydantic_settings": "settings",
     "pytest": "testing",

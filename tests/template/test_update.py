@@ -57,14 +57,14 @@ class Note(SQLModel, table=True):
     user_id: int = Field(foreign_key="core_user.id", ondelete="CASCADE")
     text: str
 ''',
-    "core/migrations/versions/0002_email.py": '''"""email."""
+    "core/migrations/versions/0003_email.py": '''"""email."""
 
 import sqlalchemy as sa
 import sqlmodel
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -269,7 +269,7 @@ def migrated(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The updated project after its `migrate`: a copy to look at."""
     folder = shutil.copytree(world.project, tmp_path_factory.mktemp("migrated") / "my-tool", symlinks=True)
     said = core(folder, "migrate")
-    assert ("core: 0002" in said, "app: up to date" in said) == (True, True), said
+    assert ("core: 0003" in said, "app: up to date" in said) == (True, True), said
     return folder
 
 
@@ -304,7 +304,7 @@ def test_exactly_this_changed(world: World) -> None:
         " M .copier-answers.yml",
         " D core/old.py",
         "?? core/notes.py",
-        "?? core/migrations/versions/0002_email.py",
+        "?? core/migrations/versions/0003_email.py",
     }
     assert set(changed) == expected
 
@@ -324,7 +324,7 @@ def test_what_is_the_users_is_theirs_byte_for_byte(world: World) -> None:
 
 def test_no_starter_of_the_new_version_is_born(world: World) -> None:
     born = files(world.project).keys() - world.before.keys()
-    assert born == {"core/notes.py", "core/migrations/versions/0002_email.py"}
+    assert born == {"core/notes.py", "core/migrations/versions/0003_email.py"}
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "Dockerfile", ".gitignore"])
@@ -351,7 +351,7 @@ def test_a_second_update_changes_nothing(project: Path) -> None:
 
 
 def test_the_new_version_asks_for_its_migration_first(project: Path) -> None:
-    assert "core migrations are pending: 0002" in core(project, "get", "/-/ready", check=False)
+    assert "core migrations are pending: 0003" in core(project, "get", "/-/ready", check=False)
 
 
 def test_the_old_database_follows_with_every_row(migrated: Path) -> None:

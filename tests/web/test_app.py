@@ -19,7 +19,7 @@ from tests.web.test_feature import module, one
 APP = App(features=[services.feature, shop.feature])
 PAGES = sorted(
     mark.path for feature in [*APP.features, *APP.builtins] for _, mark in feature.pages
-    if "{" not in mark.path and mark.path not in ("/shop/fails", "/shop/writes", "/shop/nonsense", "/shop/untemplated")
+    if "{" not in mark.path and mark.path not in ("/shop/fails", "/shop/writes", "/shop/nonsense")
 )  # fmt: skip
 ADDRESS = re.compile(r"""(?:src|href|action|hx-get|hx-post)=["'](?!/|#|mailto:)([^"']*)""")
 
@@ -126,7 +126,7 @@ def test_the_menu_shows_where_one_is(path: str, active: str, client: TestClient)
 
 def test_the_menu_is_in_the_order_of_the_features(client: TestClient) -> None:
     links = [link.text for link in html(client.get("/shop")).all("nav[aria-label=Main]")[0].all("a")]
-    assert links == ["Services", "Shop", "Office", "Jobs", "API", "Components"]
+    assert links == ["Services", "Shop", "Office", "Alerts", "Jobs", "API", "Components"]
 
 
 @pytest.mark.parametrize("path", ["/-/health", "/-/ready"])

@@ -179,7 +179,6 @@ def test_a_page_cannot_write_and_is_told_how(
     ("path", "said"),
     [
         ("/shop/nonsense", "nonsense returned {'not': 'a view'}; return a View, a Go or a Response."),
-        ("/shop/untemplated", "there is no template tests/web/shop/nowhere.html; View('nowhere.html') needs it."),
     ],
 )
 def test_a_page_that_is_written_wrongly_is_told_where(

@@ -1,5 +1,6 @@
 """PyOps core: everything a feature needs. `from core import …` is the contract; the rest may change."""
 
+from .alerts import Finding, alert
 from .app import App
 from .auth import Identity
 from .crypto import Encrypted
@@ -15,6 +16,6 @@ from .time import days_in_words, in_days, now, today
 
 __all__ = [
     "DB", "App", "Cell", "Column", "CoreError", "CurrentUser", "Data", "DeclarationError", "Encrypted", "Feature",
-    "Field", "Form", "Go", "Identity", "Params", "Refused", "Run", "Session", "Settings", "Table", "UserError", "View",
-    "action", "days_in_words", "in_days", "job", "now", "page", "today",
+    "Field", "Finding", "Form", "Go", "Identity", "Params", "Refused", "Run", "Session", "Settings", "Table",
+    "UserError", "View", "action", "alert", "days_in_words", "in_days", "job", "now", "page", "today",
 ]  # fmt: skip

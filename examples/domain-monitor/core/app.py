@@ -21,10 +21,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
 
-from . import audit, builtin, log, marks, migrations, pages, settings
+from . import alerts, audit, builtin, log, marks, migrations, pages, settings
 from .auth import Identity
 from .crypto import Keyring
-from .db import Database, prepare_folder
+from .db import Actor, Database, prepare_folder
 from .errors import DeclarationError, Refused, UserError, in_one_line
 from .feature import Feature
 from .health import health, ready
@@ -104,6 +104,8 @@ class App:
         if behind.problems:
             raise UserError(f"{'; '.join(behind.problems)}. Run: python -m core migrate")
         runtime.database.analyze()
+        with runtime.database.write(Actor("system")) as db:
+            alerts.forget(db, self.jobs)
         runtime.scheduler.start()
         self.runtime = runtime
         return runtime
@@ -257,7 +259,8 @@ class App:
     def _collect_jobs(self) -> dict[str, tuple[Callable[..., Any], JobMark]]:
         found: dict[str, tuple[Callable[..., Any], JobMark]] = {}
         for feature in [*self.features, *self.builtins]:
-            for function, mark in feature.jobs:
+            watching = [(function, mark.as_job) for function, mark in feature.alerts]
+            for function, mark in [*feature.jobs, *watching]:
                 try:
                     due_of(mark, ZoneInfo("UTC"))
                 except ValueError as error:
@@ -288,8 +291,19 @@ class App:
             for part in (self.features, self.builtins)
         ]
         inside = max((m.path for m in chain(*parts) if f"{path}/".startswith(f"{m.path}/")), key=len, default="")
+        with self._running()[1].read() as db:
+            badges = {m.path: m.badge(db) or "" for m in chain(*parts) if m.badge}
         return [
-            [{"label": m.nav, "href": m.path, "icon": m.icon, "active": m.path == inside, "badge": ""} for m in part]
+            [
+                {
+                    "label": m.nav,
+                    "href": m.path,
+                    "icon": m.icon,
+                    "active": m.path == inside,
+                    "badge": badges.get(m.path, ""),
+                }
+                for m in part
+            ]
             for part in parts
         ]
 

@@ -1,5 +1,7 @@
-"""A feature: one folder's pages, actions, jobs and routers, collected from its modules by their marks."""
+"""A feature: one folder's pages, actions, jobs, alerts and routers, collected from its modules by their marks."""
 
+import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,11 +11,11 @@ from fastapi import APIRouter
 
 from . import marks
 from .errors import DeclarationError
-from .marks import ActionMark, JobMark, Mark, PageMark
+from .marks import ActionMark, AlertMark, JobMark, Mark, PageMark
 
 
 class Feature:
-    """What a folder declares. Give it the folder's modules: `Feature(pages, jobs)`.
+    """What a folder declares. Give it the folder's modules: `Feature(pages, jobs, alerts)`.
 
     A module's plain `APIRouter`s come along; whoever calls them must be signed in as `viewer`.
     """
@@ -35,12 +37,25 @@ class Feature:
         self.actions = [(f, mark) for f, mark in found if isinstance(mark, ActionMark)]
         self.surface: list[tuple[Callable[..., Any], PageMark | ActionMark]] = [*self.pages, *self.actions]
         self.jobs = [(f, mark) for f, mark in found if isinstance(mark, JobMark)]
+        self.alerts = [(f, mark) for f, mark in found if isinstance(mark, AlertMark)]
+        for function, _ in self.surface:
+            self._refuse_missing_templates(function)
         routers = {id(v): v for module in modules for v in vars(module).values() if isinstance(v, APIRouter)}
         inner = {id(getattr(route, "original_router", None)) for router in routers.values() for route in router.routes}
         self.routers = [router for key, router in routers.items() if key not in inner]
 
     def __repr__(self) -> str:
         return f"<Feature {self.name}>"
+
+    def _refuse_missing_templates(self, function: Callable[..., Any]) -> None:
+        """Raise DeclarationError when a handler names a template that is not there: now, not at its first request."""
+        code = inspect.unwrap(function).__code__
+        if self.root is None or "View" not in code.co_names:
+            return
+        for name in (c for c in code.co_consts if isinstance(c, str) and re.fullmatch(r"[\w-]+\.html", c)):
+            if not (self.root / self.folder / name).is_file():
+                place = f"{marks.where(function)}: there is no template {self.folder}/{name}"
+                raise DeclarationError(f"{place}; View({name!r}) needs it.")
 
 
 def _marked(module: ModuleType) -> list[tuple[Callable[..., Any], Mark]]:

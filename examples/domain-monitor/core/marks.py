@@ -25,6 +25,7 @@ class PageMark:
     icon: str
     role: Role
     public: bool
+    badge: Callable[[Any], int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,20 @@ class JobMark:
     role: Role
 
 
-Mark = PageMark | ActionMark | JobMark
+@dataclass(frozen=True, kw_only=True)
+class AlertMark:
+    """A function is an alert: every so often it yields what is wrong now; what stays wrong is told again."""
+
+    every: str
+    remind: str
+
+    @property
+    def as_job(self) -> JobMark:
+        """How it is run: like a job."""
+        return JobMark(cron=None, every=self.every, timeout=600, overlap=False, retries=1, role="operator")
+
+
+Mark = PageMark | ActionMark | JobMark | AlertMark
 
 
 def put(function: Function, mark: Mark) -> Function:
@@ -65,7 +79,7 @@ def put(function: Function, mark: Mark) -> Function:
 def of(value: object) -> Mark | None:
     """The mark on a function, or None."""
     mark = getattr(value, _ATTRIBUTE, None) if inspect.isfunction(value) else None
-    return mark if isinstance(mark, PageMark | ActionMark | JobMark) else None
+    return mark if isinstance(mark, Mark) else None
 
 
 def check_role(role: str, function: Callable[..., Any]) -> None:

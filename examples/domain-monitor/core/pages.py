@@ -13,7 +13,6 @@ from urllib.parse import quote, unquote, urlencode
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
-from jinja2 import TemplateNotFound
 from sqlalchemy.exc import OperationalError
 from starlette.datastructures import FormData
 from starlette.requests import HTTPConnection
@@ -38,13 +37,22 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def page(
-    path: str, *, nav: str | None = None, icon: str = "file-text", role: Role = "viewer", public: bool = False
+    path: str,
+    *,
+    nav: str | None = None,
+    icon: str = "file-text",
+    role: Role = "viewer",
+    public: bool = False,
+    badge: Callable[[Session], int] | None = None,
 ) -> Callable[[Handler], Handler]:
-    """Mark a function as a page: GET `path` shows the View that it returns; `nav` puts it in the menu."""
+    """Mark a function as a page: GET `path` shows the View that it returns; `nav` puts it in the menu.
+
+    `badge` counts what wants attention there; the menu shows it on every page, so it must be quick.
+    """
 
     def mark(function: Handler) -> Handler:
         _check(path, role, function)
-        return marks.put(function, PageMark(path=path, nav=nav, icon=icon, role=role, public=public))
+        return marks.put(function, PageMark(path=path, nav=nav, icon=icon, role=role, public=public, badge=badge))
 
     return mark
 
@@ -215,20 +223,14 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
     context = {**here.context(request), **view.data, TOAST: toast, "page": _heading(view, function)}
     headers = {"Vary": _VARY, "Cache-Control": "private, no-cache"}
     block = target_block(request)
-    try:
-        html = here.templates.render_block(name, block, context) if block else None
-        if html is None:
-            html = here.templates.render(name, context)
-            if block:  # htmx asked for a part that this page does not have: show the page itself
-                address = quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
-                headers |= {"HX-Retarget": "body", "HX-Reswap": "innerHTML", "HX-Push-Url": address}
-        elif toast:
-            headers["HX-Trigger"] = json.dumps({TOAST: toast})
-    except TemplateNotFound as error:
-        place = marks.where(function) if function else "core"
-        raise DeclarationError(
-            f"{place}: there is no template {error.name}; View({view.template!r}) needs it."
-        ) from error
+    html = here.templates.render_block(name, block, context) if block else None
+    if html is None:
+        html = here.templates.render(name, context)
+        if block:  # htmx asked for a part that this page does not have: show the page itself
+            address = quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
+            headers |= {"HX-Retarget": "body", "HX-Reswap": "innerHTML", "HX-Push-Url": address}
+    elif toast:
+        headers["HX-Trigger"] = json.dumps({TOAST: toast})
     body = html.encode()
     if request.method == "GET" and view.status == 200 and not toast:
         headers["ETag"] = _tag(request, block, body)

@@ -18,12 +18,12 @@ from typing import Any
 from sqlalchemy import update
 from sqlmodel import col
 
-from . import audit, log
+from . import alerts, audit, log, marks
 from .crypto import Keyring
 from .db import Actor, Database, Session
 from .errors import Busy
 from .jobs import DeclaredJob, JobRun, Run, RunLog, State, end_run, insist, parameters, record_failure
-from .marks import summary
+from .marks import AlertMark, summary
 from .settings import Settings
 from .time import now
 
@@ -188,6 +188,8 @@ def _main(
             result = function(**arguments)
             if inspect.isawaitable(result):
                 asyncio.run(_await(result))
+            if isinstance(mark := marks.of(function), AlertMark):
+                alerts.look(name, summary(function), mark, result, run=run, settings=settings)
             if run.failures:
                 state, error = "failed", f"{run.failures} of its steps failed; see the log"
         except Exception as failure:  # the boundary of a run

@@ -2,6 +2,6 @@
 
 from core import Feature
 
-from . import jobs, pages
+from . import alerts, jobs, pages
 
-feature = Feature(pages, jobs)
+feature = Feature(pages, jobs, alerts)

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from core import Session
 from core.testing import html
 
+from .alerts import down
 from .jobs import ask
 from .models import Service
 
@@ -69,3 +70,13 @@ def test_a_service_that_is_not_there_gives_the_reason() -> None:
     status, took_ms, problem = ask("http://127.0.0.1:9", 2)
     assert (status, took_ms) == (None, None)
     assert "cannot be reached" in problem
+
+
+def test_a_service_that_does_not_answer_is_a_finding(db: Session) -> None:
+    db.add(Service(name="Shop", url="https://shop.example.com", status=200))
+    db.add(Service(name="Wiki", url="https://wiki.example.com", status=502))
+    db.add(Service(name="Mail", url="https://mail.example.com", problem="no answer"))
+    assert {(found.key, found.text, found.critical) for found in down(db)} == {
+        ("Wiki", "answers 502", False),
+        ("Mail", "no answer", True),
+    }

@@ -168,12 +168,6 @@ def nonsense() -> object:
     return {"not": "a view"}
 
 
-@page("/shop/untemplated")
-def untemplated() -> View:
-    """A page whose template is not there."""
-    return View("nowhere.html")
-
-
 @action("/shop/sell/{how}")
 def sell(how: str, db: DB) -> object:
     """Sell a thing, and end in one of many ways."""

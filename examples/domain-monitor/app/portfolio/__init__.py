@@ -2,8 +2,8 @@
 
 from core import Feature
 
-from . import costs_pages, pages
+from . import alerts, costs_pages, pages
 
-feature = Feature(pages, costs_pages)
+feature = Feature(pages, costs_pages, alerts)
 
 __all__ = ["feature"]

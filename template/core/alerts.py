@@ -1,0 +1,168 @@
+"""Alerts: the mark, what they find wrong, and what of it opens, repeats or resolves compared with last time."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import KW_ONLY, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlmodel import Field, SQLModel, col
+
+from . import marks, notify
+from .db import Session
+from .errors import CoreError, DeclarationError
+from .jobs import Run
+from .marks import AlertMark
+from .settings import Settings
+from .time import now, period
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+LONGEST_MESSAGE = 30  # findings named in one message; the page has them all
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong now.
+
+    `key` tells it from the alert's others, `on` is the day it is about (for the calendar), `href` where to look.
+    """
+
+    key: str
+    text: str
+    _: KW_ONLY
+    critical: bool = False
+    on: date | None = None
+    href: str = ""
+
+
+class Found(SQLModel, table=True):
+    """A finding from the time it is first seen until it is gone."""
+
+    __tablename__ = "core_finding"
+    __table_args__ = {"info": {"audited": True}}
+
+    id: int | None = Field(default=None, primary_key=True)
+    alert: str = Field(index=True)
+    key: str
+    text: str
+    critical: bool = False
+    on: date | None = None
+    href: str = ""
+    opened_at: datetime
+    told_at: datetime
+    resolved_at: datetime | None = Field(default=None, index=True)
+    acknowledged_by: str = ""
+    muted_until: date | None = None
+
+
+@dataclass
+class Changes:
+    """What an alert's latest look changed, for one message: lines under "new", "worse", "still" and "resolved"."""
+
+    lines: dict[str, list[str]]
+    critical: bool = False
+
+    def say(self, kind: str, row: Found) -> None:
+        """Add a line, unless the finding is muted."""
+        if row.muted_until is None or row.muted_until <= now().date():
+            self.lines.setdefault(kind, []).append(f"{row.key}: {row.text}" if row.key else row.text)
+            self.critical |= row.critical and kind != "resolved"
+
+    @property
+    def title(self) -> str:
+        """How many of each: "2 new, 1 resolved"."""
+        return ", ".join(f"{len(lines):,} {kind}" for kind, lines in self.lines.items())
+
+    @property
+    def body(self) -> str:
+        """Each kind with its first lines."""
+        told = [f"{kind}: {line}" for kind, lines in self.lines.items() for line in lines]
+        more = [f"… and {len(told) - LONGEST_MESSAGE:,} more"] if len(told) > LONGEST_MESSAGE else []
+        return "\n".join(told[:LONGEST_MESSAGE] + more)
+
+
+def alert(*, every: str, remind: str = "7d") -> Callable[[Handler], Handler]:
+    """Mark a function as an alert: `every` so often it yields the Findings that are true now.
+
+    What is new, worse, or gone is told to the channels, in one message; what stays is told again after `remind`.
+    """
+
+    def mark(function: Handler) -> Handler:
+        try:
+            period(every), period(remind)
+        except ValueError as error:
+            raise DeclarationError(f"{marks.where(function)}: {error}") from error
+        return marks.put(function, AlertMark(every=every, remind=remind))
+
+    return mark
+
+
+def look(name: str, summary: str, mark: AlertMark, found: Iterable[Finding], *, run: Run, settings: Settings) -> None:
+    """Compare what an alert yields with last time, and put what changed into one message; a part of the alert's run."""
+    findings: dict[str, Finding] = {}
+    for one in found or ():
+        if not isinstance(one, Finding) or one.key in findings:
+            what = f"the key {one.key!r} twice" if isinstance(one, Finding) else f"{one!r}"
+            raise CoreError(f"{name} yields {what}; yield Finding(key, text), each with a key of its own")
+        findings[one.key] = one
+
+    def compare_and_tell(db: Session) -> None:
+        changes = compare(db, name, findings, remind=period(mark.remind))
+        step.log(f"{len(findings):,} wrong now; {changes.title or 'nothing changed'}")
+        if changes.lines:
+            where = f"{settings.url}/-/alerts"
+            title = f"[{settings.tool_name}] {summary} ({changes.title})"
+            notify.put(db, title, f"{changes.body}\n\n{where}", is_critical=changes.critical)
+
+    with run.step("findings") as step:
+        step.call(compare_and_tell)
+
+
+def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: timedelta) -> Changes:
+    """Open, update and resolve an alert's rows, so that they are what it finds now."""
+    at, changes = now(), Changes({})
+    mine = select(Found).where(col(Found.alert) == name)
+    still = {row.key: row for row in db.execute(mine.where(col(Found.resolved_at).is_(None))).scalars()}
+    muted = {row.key: row.muted_until for row in db.execute(mine.where(_is_muted())).scalars()}
+    for key, one in findings.items():
+        row = still.get(key)
+        if row is None:
+            row = Found(alert=name, key=key, text=one.text, opened_at=at, told_at=at, muted_until=muted.get(key))
+            db.add(row)
+            kind = "new"
+        elif one.critical and not row.critical:
+            row.acknowledged_by, kind = "", "worse"
+        else:
+            kind = "still" if not row.acknowledged_by and at - row.told_at >= remind else ""
+        row.text, row.critical, row.on, row.href = one.text, one.critical, one.on, one.href
+        if kind:
+            row.told_at = at
+            changes.say(kind, row)
+    for key, row in still.items():
+        if key not in findings:
+            row.resolved_at = at
+            changes.say("resolved", row)
+    return changes
+
+
+def forget(db: Session, names: Iterable[str]) -> None:
+    """Resolve, silently, what alerts found that no longer exist."""
+    gone = select(Found).where(col(Found.resolved_at).is_(None), col(Found.alert).not_in(list(names)))
+    for row in db.execute(gone).scalars():
+        row.resolved_at = now()
+
+
+def _is_muted() -> ColumnElement[bool]:
+    return and_(col(Found.muted_until).is_not(None), col(Found.muted_until) > func.current_date())
+
+
+def needs_attention() -> ColumnElement[bool]:
+    """SQL: whether a finding is open, and nobody has acknowledged or muted it."""
+    is_heard = or_(col(Found.muted_until).is_(None), col(Found.muted_until) <= func.current_date())
+    return and_(col(Found.resolved_at).is_(None), col(Found.acknowledged_by) == "", is_heard)
+
+
+def open_count(db: Session) -> int:
+    """How many findings want somebody's attention."""
+    count: int = db.execute(select(func.count()).select_from(Found).where(needs_attention())).scalar_one()
+    return count

@@ -1,0 +1,193 @@
+"""An alert's findings open, repeat, get worse and resolve; each change is told once, in one message."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from core import CoreError, DeclarationError, Finding, alert, marks
+from core.alerts import Found, compare, forget, look, open_count
+from core.db import Database, Session
+from core.jobs import JobRun, Run
+from core.notify import Channel, Message, put
+from core.settings import Settings
+from core.testing import TESTER
+from core.time import now, today
+
+WEEK = timedelta(days=7)
+
+
+@alert(every="1h")
+def disks() -> Iterator[Finding]:
+    """A disk is nearly full."""
+    yield Finding("db1", "93 % full")
+
+
+def found(*findings: Finding) -> dict[str, Finding]:
+    return {one.key: one for one in findings}
+
+
+@pytest.fixture
+def see(database: Database) -> Callable[..., str]:
+    """Lets the alert see these findings; what changed, in words."""
+
+    def compared(*findings: Finding) -> str:
+        with database.write(TESTER) as db:
+            return compare(db, "disks", found(*findings), remind=WEEK).body
+
+    return compared
+
+
+@pytest.fixture
+def rows(database: Database) -> Callable[[], list[Found]]:
+    """The findings in the database, the oldest first."""
+
+    def read() -> list[Found]:
+        with database.read() as db:
+            return list(db.exec(select(Found).order_by(col(Found.id))))
+
+    return read
+
+
+def change(database: Database, **values: Any) -> None:
+    with database.write(TESTER) as db:
+        db.bulk(update(Found).values(**values), why="test")
+
+
+FULL = Finding("db1", "93 % full")
+
+
+def test_what_is_new_is_told_and_what_stays_is_not(see: Callable[..., str]) -> None:
+    assert see(FULL) == "new: db1: 93 % full"
+    assert see(FULL) == ""
+
+
+def test_what_stays_is_kept_up_to_date_in_silence(see: Callable[..., str], rows: Callable[[], list[Found]]) -> None:
+    see(FULL)
+    assert see(Finding("db1", "94 % full")) == ""
+    assert [row.text for row in rows()] == ["94 % full"]
+
+
+def test_what_is_gone_is_resolved_and_told_once(see: Callable[..., str], rows: Callable[[], list[Found]]) -> None:
+    see(FULL)
+    assert (see(), see()) == ("resolved: db1: 93 % full", "")
+    assert rows()[0].resolved_at is not None
+
+
+def test_what_comes_back_opens_anew(see: Callable[..., str], rows: Callable[[], list[Found]]) -> None:
+    assert [see(FULL), see(), see(FULL)][2] == "new: db1: 93 % full"
+    assert [row.resolved_at is None for row in rows()] == [False, True]
+
+
+def test_what_stays_is_told_again_after_a_while(see: Callable[..., str], database: Database) -> None:
+    see(FULL)
+    change(database, told_at=now() - WEEK)
+    assert (see(FULL), see(FULL)) == ("still: db1: 93 % full", "")
+
+
+def test_what_was_acknowledged_is_told_again_only_when_it_gets_worse(
+    see: Callable[..., str], database: Database, rows: Callable[[], list[Found]]
+) -> None:
+    see(FULL)
+    change(database, told_at=now() - WEEK, acknowledged_by="ann")
+    assert see(FULL) == ""
+    assert see(Finding("db1", "100 % full", critical=True)) == "worse: db1: 100 % full"
+    assert rows()[0].acknowledged_by == ""
+
+
+@pytest.mark.parametrize(("days", "said"), [(1, ""), (0, "resolved: db1: 93 % full")], ids=["muted", "no longer"])
+def test_a_muted_finding_says_nothing_until_its_day(
+    days: int, said: str, see: Callable[..., str], database: Database
+) -> None:
+    see(FULL)
+    change(database, muted_until=today() + timedelta(days=days))
+    assert see() == said
+
+
+def test_a_muted_finding_that_comes_back_is_still_muted(see: Callable[..., str], database: Database) -> None:
+    see(FULL)
+    change(database, muted_until=today() + WEEK)
+    assert [see(), see(FULL)] == ["", ""]
+
+
+def test_only_what_is_open_unmuted_and_not_acknowledged_wants_attention(
+    see: Callable[..., str], database: Database
+) -> None:
+    see(FULL, Finding("db2", "full"), Finding("db3", "full"))
+    with database.write(TESTER) as db:
+        db.bulk(update(Found).where(col(Found.key) == "db2").values(acknowledged_by="ann"), why="test")
+        db.bulk(update(Found).where(col(Found.key) == "db3").values(muted_until=today() + WEEK), why="test")
+        assert open_count(db) == 1
+
+
+def test_findings_of_an_alert_that_was_removed_are_resolved(
+    see: Callable[..., str], database: Database, rows: Callable[[], list[Found]]
+) -> None:
+    see(FULL)
+    with database.write(TESTER) as db:
+        forget(db, ["shop.other"])
+    assert rows()[0].resolved_at is not None
+
+
+def channel(db: Session, **values: Any) -> None:
+    db.add(Channel(**{"name": "ops", "url": "json://127.0.0.1:9", **values}))
+    db.flush()
+
+
+@pytest.mark.parametrize(
+    ("values", "critical", "taken"),
+    [
+        pytest.param({}, False, 1, id="active"),
+        pytest.param({"is_active": False}, True, 0, id="paused"),
+        pytest.param({"only_critical": True}, False, 0, id="only critical ones"),
+        pytest.param({"only_critical": True}, True, 1, id="a critical one"),
+    ],
+)
+def test_a_message_goes_to_the_channels_that_take_it(
+    values: dict[str, bool], critical: bool, taken: int, database: Database
+) -> None:
+    with database.write(TESTER) as db:
+        channel(db, **values)
+        assert put(db, "title", "body", is_critical=critical) == taken
+
+
+def test_many_messages_queue_one_delivery(database: Database) -> None:
+    with database.write(TESTER) as db:
+        channel(db)
+        put(db, "one", "body"), put(db, "two", "body")
+        assert len(db.exec(select(JobRun)).all()) == 1
+
+
+def test_one_look_is_one_message(database: Database, settings: Settings) -> None:
+    with database.write(TESTER) as db:
+        channel(db)
+        db.add(row := JobRun(job="disks", state="running", started_by="test"))
+    run = Run(database, row.id or 0, job="disks", did="", started_by="test")
+    mark = marks.of(disks)
+    assert isinstance(mark, marks.AlertMark)
+    look("disks", "A disk is nearly full.", mark, [FULL, Finding("db2", "full")], run=run, settings=settings)
+    with database.read() as db:
+        message = db.exec(select(Message)).one()
+    assert message.title == "[Test tool] A disk is nearly full. (2 new)"
+    assert message.body.splitlines()[:2] == ["new: db1: 93 % full", "new: db2: full"]
+
+
+@pytest.mark.parametrize("findings", [[FULL, FULL], ["full"]], ids=["one key twice", "no Finding"])
+def test_a_wrong_finding_fails_the_run_and_resolves_nothing(
+    findings: list[Any], database: Database, settings: Settings
+) -> None:
+    run = Run(database, 0, job="disks", did="", started_by="test")
+    with pytest.raises(CoreError, match="yield Finding"):
+        look("disks", "", marks.AlertMark(every="1h", remind="7d"), findings, run=run, settings=settings)
+
+
+def test_a_wrong_period_is_refused_with_its_place() -> None:
+    with pytest.raises(DeclarationError, match=r"test_alerts.py:\d+: 'hourly' is no duration"):
+        alert(every="hourly")(disks)
+
+
+def test_an_alert_stays_a_function() -> None:
+    assert list(disks()) == [FULL]
