@@ -1,0 +1,173 @@
+"""The alerts pages: what is wrong, who knows of it, who hears of it."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from sqlmodel import select
+from starlette.testclient import TestClient
+
+from core.alerts import Found
+from core.builtin.alerts.jobs import deliver
+from core.db import Database
+from core.notify import Channel, Message
+from core.testing import TESTER, Ran, html
+from core.time import now, today
+
+
+@pytest.fixture
+def wrong(database: Database) -> Callable[..., int]:
+    """Writes a finding: `wrong(critical=True)`; its id."""
+
+    def add(**values: Any) -> int:
+        row = Found(
+            **{"alert": "shop.empty", "key": "chairs", "text": "sold out", **values}, opened_at=now(), told_at=now()
+        )
+        with database.write(TESTER) as db:
+            db.add(row)
+        return row.id or 0
+
+    return add
+
+
+class Hook(BaseHTTPRequestHandler):
+    """A webhook that takes messages, or answers 500 while it is `broken`."""
+
+    received: list[dict[str, str]]
+    broken = False
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(500 if type(self).broken else 200)
+        self.end_headers()
+        if not type(self).broken:
+            type(self).received.append(json.loads(body))
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def hook() -> Iterator[type[Hook]]:
+    """A webhook on this machine; `hook.address` is Apprise's for it."""
+
+    class Own(Hook):
+        received: list[dict[str, str]] = []  # noqa: RUF012 - the handler is made anew for each request
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Own)
+    Own.address = f"json://127.0.0.1:{server.server_port}/"  # type: ignore[attr-defined]
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield Own
+    server.shutdown()
+    server.server_close()
+
+
+def channel(database: Database, address: str) -> int:
+    row = Channel(name="ops", url=address)
+    with database.write(TESTER) as db:
+        db.add(row)
+    return row.id or 0
+
+
+def message(database: Database, channel_id: int) -> None:
+    with database.write(TESTER) as db:
+        db.add(Message(channel_id=channel_id, title="2 new", body="chairs: sold out"))
+
+
+def test_the_menu_counts_what_wants_attention(client: TestClient, wrong: Callable[..., int]) -> None:
+    wrong(), wrong(key="tables", acknowledged_by="ann"), wrong(key="lamps", resolved_at=now())
+    assert html(client.get("/shop")).all('nav a[href="/-/alerts"]')[0].text == "Alerts 1"
+
+
+def test_an_acknowledged_finding_says_by_whom(client: TestClient, wrong: Callable[..., int]) -> None:
+    id = wrong()
+    client.post(f"/-/alerts/{id}/acknowledge")
+    assert "acknowledged admin" in html(client.get("/-/alerts")).one("#findings tbody tr").text
+    assert html(client.get("/-/alerts")).all("#attention section") == []
+
+
+def test_a_finding_is_muted_until_a_date_and_unmuted(client: TestClient, wrong: Callable[..., int]) -> None:
+    id, until = wrong(), today() + timedelta(days=3)
+    client.post(f"/-/alerts/{id}/mute", data={"until": str(until)})
+    assert f"muted until {until}" in html(client.get("/-/alerts")).one("#findings tbody tr").text
+    client.post(f"/-/alerts/{id}/mute")
+    assert len(html(client.get("/-/alerts")).all("#attention section")) == 1
+
+
+def test_a_date_that_is_none_is_refused(client: TestClient, wrong: Callable[..., int]) -> None:
+    assert client.post(f"/-/alerts/{wrong()}/mute", data={"until": "soon"}).status_code == 422
+
+
+def test_a_viewer_may_look_but_not_acknowledge(
+    client_as: Callable[[str], TestClient], wrong: Callable[..., int]
+) -> None:
+    viewer, id = client_as("viewer"), wrong()
+    assert viewer.get(f"/-/alerts/{id}").status_code == 200
+    assert html(viewer.get("/-/alerts")).all("form[action$=acknowledge]") == []
+    assert viewer.post(f"/-/alerts/{id}/acknowledge").status_code == 403
+
+
+def test_findings_with_a_day_are_a_calendar_for_who_has_its_address(
+    client: TestClient, served: TestClient, wrong: Callable[..., int]
+) -> None:
+    wrong(on=today()), wrong(key="tables"), wrong(key="lamps", on=today(), resolved_at=now())
+    address = html(client.post("/-/alerts/calendar")).one("code").text
+    answer = served.get(address.partition("//")[2].partition("/")[2].join(["/", ""]))
+    assert answer.headers["content-type"].startswith("text/calendar")
+    assert [line for line in answer.text.splitlines() if line.startswith("SUMMARY")] == ["SUMMARY:chairs: sold out"]
+
+
+def test_a_calendar_with_a_wrong_secret_is_not_there(served: TestClient) -> None:
+    assert served.get("/-/alerts/calendar/guess").status_code == 404
+
+
+def test_an_address_that_apprise_does_not_know_is_refused_beside_its_field(client: TestClient) -> None:
+    response = client.post("/-/channels", data={"name": "ops", "url": "nonsense"})
+    assert response.status_code == 422
+    assert "Apprise does not know" in html(response).one("#f-url-error").text
+
+
+def test_a_channel_is_added_tried_and_removed(client: TestClient, hook: Any) -> None:
+    client.post("/-/channels", data={"name": "ops", "url": hook.address, "is_active": "true"})
+    assert client.post("/-/channels/1/test").status_code == 303
+    assert [said["message"] for said in hook.received] == ["This channel works."]
+    client.post("/-/channels/1/delete")
+    assert html(client.get("/-/channels")).all('a[href="/-/channels/1"]') == []
+
+
+def test_a_channel_that_cannot_be_reached_says_so(client: TestClient, database: Database) -> None:
+    answer = client.post(f"/-/channels/{channel(database, 'json://127.0.0.1:9/')}/test")
+    assert answer.status_code == 502
+    assert "did not go out" in answer.text
+
+
+def test_the_address_of_a_channel_is_never_shown_again(client: TestClient, database: Database) -> None:
+    id = channel(database, "json://user:hunter2secret@127.0.0.1:9/")
+    assert "hunter2secret" not in client.get(f"/-/channels/{id}").text + client.get("/-/channels").text
+
+
+def test_only_an_admin_sees_the_channels(client_as: Callable[[str], TestClient]) -> None:
+    assert client_as("operator").get("/-/channels").status_code == 403
+
+
+def test_a_delivery_sends_each_message_once(database: Database, hook: Any, run_job: Callable[..., Ran]) -> None:
+    message(database, channel(database, hook.address))
+    run_job(deliver), run_job(deliver)
+    assert [said["title"] for said in hook.received] == ["2 new"]
+
+
+def test_a_failed_delivery_is_seen_and_tried_again(
+    database: Database, hook: Any, run_job: Callable[..., Ran], client: TestClient
+) -> None:
+    message(database, channel(database, hook.address))
+    hook.broken = True
+    assert run_job(deliver).failures == 1
+    assert "2 new" in client.get("/-/alerts").text
+    hook.broken = False
+    run_job(deliver)
+    with database.read() as db:
+        sent = db.exec(select(Message)).one()
+    assert (sent.sent_at is not None, sent.tries, sent.error) == (True, 2, "")
