@@ -166,7 +166,9 @@ def migrate(message: str) -> None:
             ran = upgrade_all(runtime)
             click.echo("\n".join(f"{name}: {' '.join(todo) or 'up to date'}" for name, todo in ran.items()))
             return
-        path = migrations.new_revision(runtime.database, migrations.app_history(), message)
+        from .migrations import alembic  # here, for it takes a third of a second
+
+        path = alembic.new_revision(runtime.database, migrations.app_history(), message)
         click.echo(
             f"wrote {path}; read it, then run: python -m core migrate" if path else "the models and the tables agree"
         )

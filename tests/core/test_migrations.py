@@ -15,7 +15,8 @@ from sqlalchemy import Column, String, text
 from core.crypto import Keyring
 from core.db import Database
 from core.errors import CoreError, UserError
-from core.migrations import CORE, History, alembic, app_history, differences, new_revision, pending, upgrade
+from core.migrations import CORE, History, alembic, app_history, differences, pending, upgrade
+from core.migrations.alembic import new_revision
 from core.settings import PROJECT
 from core.testing import TESTER
 from tests.core.samples import Item, join, start
@@ -306,7 +307,8 @@ from pathlib import Path
 import app.main
 from core.crypto import Keyring
 from core.db import Database
-from core.migrations import differences, new_revision, upgrade
+from core.migrations import differences, upgrade
+from core.migrations.alembic import new_revision
 folder = Path(sys.argv[1])
 database = Database(f"sqlite:///{folder / 'app.db'}", keyring=Keyring.load(folder))
 upgrade(database, app.main.app.histories, snapshots=folder)

@@ -1,6 +1,9 @@
 """Notifications: channels that Apprise speaks to, and an outbox whose delivery is a job that is tried again."""
 
 import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,21 +71,26 @@ def unsent(at: datetime) -> Any:
 
 def fits(url: str) -> bool:
     """Whether Apprise can read an address."""
-    import apprise  # here, for it takes 0.2 s
-
-    return apprise.Apprise.instantiate(url) is not None
+    with _apprise() as apprise:
+        return apprise.Apprise.instantiate(url) is not None
 
 
 def send(url: str, title: str, body: str) -> None:
     """Send one message now; CoreError with Apprise's own words when it did not go out."""
-    import apprise
-
     if reason := http.forbidden():
         raise CoreError(f"{reason} while a message would be sent; send first, then write")
-    capture: Any = apprise.LogCapture
-    with capture(level=logging.WARNING, fmt="%(message)s") as said:
+    with _apprise() as apprise, apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:
         to = apprise.Apprise()
         is_sent = to.add(url) and to.notify(body=body, title=title)
         words = " ".join(said.getvalue().split())
     if not is_sent:
         raise CoreError(f"the message did not go out: {words or 'its channel refused it'}")
+
+
+@contextmanager
+def _apprise() -> Iterator[Any]:
+    """The library, imported at the first need: it takes 0.2 s, and its plugins warn of what Python will drop."""
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        import apprise
+
+        yield apprise

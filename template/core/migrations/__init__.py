@@ -78,13 +78,6 @@ def upgrade(database: Database, histories: Iterable[History], *, snapshots: Path
     return alembic.upgrade(database, wanted, snapshots=snapshots)
 
 
-def new_revision(database: Database, history: History, message: str) -> Path | None:
-    """Write the revision that brings the tables to what the models say; None when they agree already."""
-    from . import alembic
-
-    return alembic.new_revision(database, history, message)
-
-
 def differences(connection: Connection, history: History) -> list[object]:
     """What autogenerate would still change for this history; empty when models and tables agree."""
     from . import alembic
