@@ -1,5 +1,6 @@
 """The session every handler gets: reads, writes that are recorded, and upserts that diff."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pydantic.fields import FieldInfo
-from sqlalchemy import Column, Insert, Table, bindparam, event, inspect, select, tuple_
+from sqlalchemy import Column, Insert, Table, TextClause, bindparam, event, inspect, select, tuple_
 from sqlalchemy.engine import Result
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 from sqlalchemy.sql.dml import UpdateBase
@@ -24,6 +25,7 @@ BATCH = 500
 MASK = "••••"
 _SECRET_WORDS = ("password", "passphrase", "secret", "token", "credential", "api_key", "private_key")
 _BULK = "pyops_bulk"
+_WRITES = re.compile(r"\s*(insert|update|delete|replace)\b", re.IGNORECASE)
 _PLAIN = (str, int, float, bool)
 _Row = dict[str, Any]
 _Rows = dict[tuple[Any, ...], _Row]  # by their key
@@ -248,7 +250,8 @@ def _record_flush(session: Session, _context: object) -> None:
 
 
 def _refuse_bulk(state: ORMExecuteState) -> None:
-    if (state.is_insert or state.is_update or state.is_delete) and not state.execution_options.get(_BULK):
+    written = _WRITES.match(state.statement.text) if isinstance(state.statement, TextClause) else None
+    if (written or state.is_insert or state.is_update or state.is_delete) and not state.execution_options.get(_BULK):
         raise CoreError("a statement that writes many rows must say why: db.bulk(statement, why='…')")
 
 

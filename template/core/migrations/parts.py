@@ -43,3 +43,14 @@ def create(name: str, *parts: SchemaItem, index: str = "") -> None:
     op.create_table(name, *parts)
     for column in index.split():
         op.create_index(f"ix_{name}_{column}", name, [column])
+
+
+def refuse(table: str, change: str) -> None:
+    """Let the database refuse every UPDATE, or every DELETE, of a table."""
+    name, said = f"{table}_no_{change.lower()}", f"{table} is only appended to"
+    body = f"BEGIN SELECT RAISE(ABORT, '{said}'); END"
+    if op.get_bind().dialect.name == "postgresql":
+        made = f"RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{said}'; END $$"
+        op.execute(f"CREATE FUNCTION {name}() {made}")
+        body = f"FOR EACH ROW EXECUTE FUNCTION {name}()"
+    op.execute(f"CREATE TRIGGER {name} BEFORE {change} ON {table} {body}")

@@ -1,9 +1,9 @@
-"""Findings, channels and messages."""
+"""Findings, channels and messages; the audit is only ever appended to."""
 
 import sqlalchemy as sa
 from sqlmodel import AutoString
 
-from core.migrations.parts import belongs, columns, create, key, moments, texts, unique
+from core.migrations.parts import belongs, columns, create, key, moments, refuse, texts, unique
 
 revision = "0002"
 down_revision = "0001"
@@ -24,3 +24,5 @@ def upgrade() -> None:
         *columns(sa.Integer(), "tries"), *moments("created_at"), *moments("sent_at", nullable=True),
         index="channel_id sent_at",
     )  # fmt: skip
+    for change in ("UPDATE", "DELETE"):
+        refuse("core_audit", change)
