@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlmodel import SQLModel
 
 from .crypto import Encrypted
-from .db import Actor, Change, Database
+from .db import Actor, Database
 
 
 def rotate(database: Database, actor: Actor) -> int:
@@ -22,5 +22,5 @@ def rotate(database: Database, actor: Actor) -> int:
                 new = {column.name: row[column.name] for column in secret}
                 db.connection().execute(table.update().where(*mine).values(new))
             total += len(rows)
-            db.changes.append(Change("update", table.name, "", {}, {"why": "a new key", "rows": len(rows)}))
+            db.note(table, "update", after={"why": "a new key", "rows": len(rows)})
     return total
