@@ -94,7 +94,7 @@ def test_a_reader_that_sees_two_moments_is_told(database: Database) -> None:
         db.connection().execute(text("CREATE TABLE counter AS SELECT 1 AS value, 2 AS pair"))
         db.connection().execute(text("CREATE TRIGGER stay BEFORE UPDATE ON counter BEGIN SELECT RAISE(IGNORE); END"))
     _, problems = hammer(database, seconds=0.1, readers=1)
-    assert problems == ["a reader saw two moments at once: 1 and 2"]
+    assert problems == ["reading: a reader saw two moments at once: 1 and 2"]
 
 
 @pytest.mark.parametrize(("commits", "value", "problems"), [(7, 7, []), (7, 5, ["2 updates were lost"])])
