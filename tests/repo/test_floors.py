@@ -104,6 +104,8 @@ def test_features_import_each_other_only_through_their_package(app: str) -> None
             if isinstance(node, ast.ImportFrom) and node.module:
                 absolute = node.module.removeprefix("app.") if node.module.startswith("app.") else ""
                 parts = (absolute or (node.module if node.level == 2 else "")).split(".")
-                if len(parts) > 1 and parts[0] in features and parts[0] != own:
+                inside = {path.stem for path in (root / parts[0]).glob("*.py")} if len(parts) == 1 else set()
+                is_inner = len(parts) > 1 or any(alias.name in inside for alias in node.names)
+                if is_inner and parts[0] in features and parts[0] != own:
                     wrong.append(f"{path.relative_to(root)}:{node.lineno} imports {'.'.join(parts)}")
     assert not wrong
