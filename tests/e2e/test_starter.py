@@ -10,7 +10,7 @@ from tests.e2e.conftest import REPOSITORY, Seen, Tool
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Page]
-PAGES = ["/services", "/services/new", "/-/jobs", "/-/ui", "/-/api"]
+PAGES = ["/services", "/services/new", "/-/jobs", "/-/alerts", "/-/channels", "/-/audit", "/-/ui", "/-/api"]
 
 
 @pytest.fixture(scope="session")
