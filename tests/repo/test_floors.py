@@ -29,6 +29,7 @@ IMPORTERS = {
     "click": "cli",
     "cryptography": "crypto",
     "httpx2": "http",
+    "openpyxl": "tables",
     "pwdlib": "auth",
     "pydantic_settings": "settings",
     "pytest": "testing",

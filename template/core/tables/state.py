@@ -1,12 +1,23 @@
-"""What a URL says of a table: search, filters, sort, page. Nothing about a table is kept elsewhere."""
+"""What a URL says of a table: search, filters, sort, columns, page. Nothing about a table is kept elsewhere."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
 LONGEST_VALUE = 200
 Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Something to choose, in words: a place to go to, or a value of an input; `active` when it is chosen."""
+
+    label: str
+    href: str = ""
+    value: str = ""
+    active: bool = False
 
 
 class UrlState:
@@ -23,6 +34,10 @@ class UrlState:
     def all(self, name: str) -> list[str]:
         """Every non-empty value of a parameter."""
         return list(dict.fromkeys(value for value in map(_clean, self.params.getlist(name)) if value))
+
+    def names(self, name: str) -> list[str]:
+        """A parameter as a list of names, written `a,b` or given several times."""
+        return [one for value in self.params.getlist(name) for one in value.split(",") if one]
 
     def number(self, name: str, default: int) -> int:
         """A parameter as a whole number, at least 1; the default when it is none."""
@@ -43,8 +58,8 @@ class UrlState:
         return [(name, value) for name, value in self.params.multi_items() if value and name not in names]
 
     def url(self, pairs: Iterable[tuple[str, str]]) -> str:
-        """This path with a query."""
-        query = urlencode(list(pairs))
+        """This path with a query; commas stay readable."""
+        query = urlencode(list(pairs), safe=",")
         return f"{self.path}?{query}" if query else self.path
 
 
