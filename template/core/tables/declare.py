@@ -1,7 +1,7 @@
 """What a table is declared from: columns, how their values show in cells, and the deeds it offers."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, TypeDecorator
+from sqlalchemy import ColumnElement, RowMapping, TypeDecorator
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .. import marks
@@ -46,7 +46,7 @@ class Cell:
             self.href = ""
 
 
-Row = Mapping[str, Any]
+Row = RowMapping  # of column names, and of the key
 Show = Callable[[Any, Row], Cell | str]
 
 
@@ -89,12 +89,25 @@ class Column:
         self.kind: Kind = "text" if filter == "text" else _kind(self.type)
         self.is_secret = isinstance(attribute.type, Encrypted)
         self.search, self.filter = search and not self.is_secret, bool(filter) and not self.is_secret
-        self.cell: Callable[[Any, Row], Cell] = _shown_by(show) if show else _plain(empty, self.is_secret)
+        self.show, self._nothing = show, Cell(empty, tone="unknown")
 
     @property
     def said(self) -> str:
         """The label inside a sentence: "expires", but "URL"."""
         return self.label if self.label[1:2].isupper() else self.label[:1].lower() + self.label[1:]
+
+    def cell(self, value: Any, row: Row) -> Cell:
+        """How a value of this column is shown."""
+        if self.show:
+            shown = self.show(value, row)
+            return shown if isinstance(shown, Cell) else Cell(shown)
+        if value is None or value == "":
+            return self._nothing
+        if type(value) is str and not self.is_secret:  # first, for it is what most cells hold
+            return Cell(value) if len(value) <= LONGEST_TEXT else Cell(shorten(value), title=value)
+        if isinstance(value, datetime):
+            return Cell(f"{value:%Y-%m-%d %H:%M}", title=value.isoformat())
+        return Cell(SECRET if self.is_secret else _in_words(value))
 
     def parse(self, text: str) -> Any:
         """A value of the column's type from a URL; ValueError when it is none that can be stored."""
@@ -170,33 +183,9 @@ def _kind(python: type[Any]) -> Kind:
     return "date" if issubclass(python, date) else "choice"
 
 
-def _shown_by(show: Show) -> Callable[[Any, Row], Cell]:
-    def cell(value: Any, row: Row) -> Cell:
-        shown = show(value, row)
-        return shown if isinstance(shown, Cell) else Cell(shown)
-
-    return cell
-
-
-def _plain(empty: str, is_secret: bool) -> Callable[[Any, Row], Cell]:
-    """How values are shown when the column does not say."""
-    nothing = Cell(empty, tone="unknown")
-
-    def cell(value: Any, _row: Row) -> Cell:
-        if value is None or value == "":
-            return nothing
-        if is_secret:
-            return Cell(SECRET)
-        if type(value) is str:  # first, for it is what most cells hold
-            return Cell(value) if len(value) <= LONGEST_TEXT else Cell(shorten(value), title=value)
-        if isinstance(value, bool):
-            return Cell("yes" if value else "no")
-        if isinstance(value, datetime):
-            return Cell(f"{value:%Y-%m-%d %H:%M}", title=value.isoformat())
-        if isinstance(value, int) and not isinstance(value, Enum):
-            return Cell(f"{value:,}")
-        if isinstance(value, float | Decimal):
-            return Cell(f"{value:,.2f}")
-        return Cell(word(value))
-
-    return cell
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Enum) or not isinstance(value, int | float | Decimal):
+        return word(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"

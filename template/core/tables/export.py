@@ -72,16 +72,13 @@ def _as_json(view: TableView, columns: list[Column], batches: Batches, is_paged:
     following = view.state.with_(page=str(page + 1)) if page < pages else None
     about = {"total": view.total, "matching": view.matching, "page": page, "pages": pages, "next": following}
     yield _json.dump_json(about)[:-1] + b',"rows":['
-    comma = b""
+    comma, keys = b"", {key.key: f"key_{i}" for i, key in enumerate(view.source.primary)}
     for batch in batches:
-        rows = [{**_key(view, row), **{c.name: row[c.name] for c in columns}} for row in batch]
+        names = {**keys, **{column.name: column.name for column in columns}}
+        rows = [{name: row[label] for name, label in names.items()} for row in batch]
         yield comma + b",".join(map(_json.dump_json, rows))
         comma = b"," if rows else comma
     yield b"]}"
-
-
-def _key(view: TableView, row: Row) -> dict[str, Any]:
-    return {key.key: row[f"key_{i}"] for i, key in enumerate(view.source.primary)}
 
 
 def _lines(columns: list[Column], batches: Batches) -> Iterator[list[list[Any]]]:

@@ -1,11 +1,10 @@
 """From a URL to SQL: search, filters, order and keys, each from its declaration."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -20,18 +19,12 @@ MOST_VALUES = 100  # of one filter
 CHIPS_EACH = 5
 MOST_CHOICES = 200
 _ENDS = {"text": ["has"], "choice": ["has"], "number": ["from", "to"], "date": ["from", "to"], "flag": []}
-Contains = Callable[[Column, str], Any]
+
+
+Narrowing = tuple[list[Any], list[Link]]  # SQL conditions, and in words each filter with its way out
 
 
 @dataclass
-class Narrowing:
-    """What a URL narrows a table to: SQL conditions, and each of them in words with its way out."""
-
-    conditions: list[Any] = field(default_factory=list)
-    chips: list[Link] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class Source:
     """Where a table's rows come from: a model, what is joined to it, the columns, the usual order."""
 
@@ -40,27 +33,21 @@ class Source:
     joins: tuple[type[SQLModel], ...]
     sort: str
 
-    @cached_property
-    def by_name(self) -> dict[str, Column]:
-        """The columns by their names."""
-        return {column.name: column for column in self.columns}
-
-    @cached_property
-    def primary(self) -> list[Any]:
-        """The attributes of the primary key."""
-        return [getattr(self.model, key.name) for key in inspect(self.model).primary_key]
+    def __post_init__(self) -> None:
+        self.by_name = {column.name: column for column in self.columns}
+        self.primary: list[Any] = [getattr(self.model, key.name) for key in inspect(self.model).primary_key]
 
     def narrow(self, state: UrlState, *, is_sqlite: bool) -> Narrowing:
         """Read search and filters from a URL; what cannot be read (a date that is none) is left out, and says so."""
-        contains = _contains("like" if is_sqlite else "ilike")
-        found = Narrowing()
+        like = "like" if is_sqlite else "ilike"
+        chips: list[Link] = []
         searched = [column for column in self.columns if column.search]
-        for text in state.get("q").split() if searched else ():
-            found.conditions.append(or_(*(contains(column, text) for column in searched)))
-        tests = [_test(column, state, found.chips, contains) for column in self.columns if column.filter]
+        words = state.get("q").split() if searched else []
+        conditions: list[Any] = [or_(*(_contains(column, text, like) for column in searched)) for text in words]
+        tests = [_test(column, state, chips, like) for column in self.columns if column.filter]
         if tests := [test for test in tests if test is not None]:
-            found.conditions.append((or_ if state.get("match") == "any" else and_)(*tests))
-        return found
+            conditions.append((or_ if state.get("match") == "any" else and_)(*tests))
+        return conditions, chips
 
     def sorting(self, state: UrlState) -> list[str]:
         """The sort of a URL as column names, "-" for descending; the table's own when it says none that is known."""
@@ -130,21 +117,14 @@ def choices(column: Column) -> Select[Any]:
     return select(one).where(one.is_not(None)).distinct().order_by(one).limit(MOST_CHOICES + 1)
 
 
-def _contains(like: str) -> Contains:
-    """Whether a column's text has another in it, whatever the case.
-
-    SQLite's LIKE ignores the case of a to z by itself, three times as fast as ILIKE's lower().
-    """
-
-    def contains(column: Column, text: str) -> Any:
-        whole = column.expression if column.type is str else cast(column.expression, String)
-        literal = re.sub(r"([%_/])", r"/\1", text)
-        return getattr(whole, like)(f"%{literal}%", escape="/")
-
-    return contains
+def _contains(column: Column, text: str, like: str) -> Any:
+    """Whether a column's text has another in it; SQLite's LIKE ignores case, three times as fast as ILIKE there."""
+    whole = column.expression if column.type is str else cast(column.expression, String)
+    literal = re.sub(r"([%_/])", r"/\1", text)
+    return getattr(whole, like)(f"%{literal}%", escape="/")
 
 
-def _test(column: Column, state: UrlState, chips: list[Link], contains: Contains) -> Any:
+def _test(column: Column, state: UrlState, chips: list[Link], like: str) -> Any:
     """What a URL asks of one column, None when nothing: one of its values, or what lies between both ends."""
     tests, ends = [], []
     if values := [value for value in state.all(column.name) if (value, column.kind) != ("any", "flag")]:
@@ -155,7 +135,7 @@ def _test(column: Column, state: UrlState, chips: list[Link], contains: Contains
         if text := state.get(name):
             said = f"{column.said} {'contains' if end == 'has' else end} {text}"
             try:
-                ends.append(contains(column, text) if end == "has" else _bound(column, text, end))
+                ends.append(_contains(column, text, like) if end == "has" else _bound(column, text, end))
             except (ValueError, ArithmeticError):
                 said += f": no {column.kind}, left out"
             chips.append(Link(said, state.drop(name)))
@@ -174,7 +154,8 @@ def _value_chips(column: Column, values: list[str], state: UrlState) -> list[Lin
 
 def _is_one_of(column: Column, values: list[str]) -> Any:
     """Whether a column has one of these values; "none" stands for unknown, which a text may also write as ""."""
-    one, tests, plain = column.expression, [false()], []
+    one, plain = column.expression, []
+    tests: list[Any] = [false()]
     is_empty = or_(one.is_(None), one.in_(["", NONE])) if column.type is str else one.is_(None)
     for value in values:
         try:

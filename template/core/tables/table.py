@@ -38,11 +38,6 @@ class Picked:
     chips: list[Link]
     hidden: Pairs
 
-    @property
-    def is_all(self) -> bool:
-        """Whether it is all that match, not those that were ticked."""
-        return ("all", "1") in self.hidden
-
 
 class Table:
     """A list of rows, declared once; `load` answers one URL.
@@ -85,12 +80,12 @@ class Table:
 
     def load(self, db: Session, state: UrlState, *, where: Sequence[Any] = ()) -> TableView:
         """The rows that a URL asks for, ready to render; `where` narrows what the table is about."""
-        source, narrowing = self.source, self._narrowing(db, state)
-        conditions = [*where, *narrowing.conditions]
+        source, (narrows, chips) = self.source, self._narrowing(db, state)
+        conditions = [*where, *narrows]
         sizes = sorted({*PAGE_SIZES, self.size})
         size = asked if (asked := state.number("size", self.size)) in sizes else self.size
         total = db.execute(source.count(where)).scalar_one()
-        matching = db.execute(source.count(conditions)).scalar_one() if narrowing.conditions else total
+        matching = db.execute(source.count(conditions)).scalar_one() if narrows else total
         page = min(state.number("page", 1), max(1, ceil(matching / size)))
         order = source.order(state)
         keys = source.keys(conditions).order_by(*order).limit(size).offset((page - 1) * size)
@@ -102,21 +97,19 @@ class Table:
         filters = [filter_of(column, db, state) for column in source.columns if column.filter]
         return TableView(
             source, state, conditions, shown, rows, total, matching, page, size, sizes, filters,
-            chips=narrowing.chips, empty=self.empty, offered=self.offered,
+            chips=chips, empty=self.empty, offered=self.offered,
         )  # fmt: skip
 
     def picked(self, db: Session, data: FormData, *, where: Sequence[Any] = ()) -> Picked:
         """The rows that a form is about: those that were ticked, or all that the table's URL narrows to."""
         back = self.back(data)
         path, _, query = back.partition("?")
-        narrowing, conditions = Narrowing(), [*where]
+        conditions, chips = [self.source.has(self._keys(data))], list[Link]()
         if data.get("all") and not data.get("only"):
             state = UrlState(path, query)
-            narrowing = self._narrowing(db, state)
-            narrowing.chips[:0] = [Link(f"search for {state.get('q')}")] if state.get("q") else []
-            conditions += narrowing.conditions
-        else:
-            conditions.append(self.source.has(self._keys(data)))
+            conditions, chips = self._narrowing(db, state)
+            chips = [*([Link(f"search for {q}")] if (q := state.get("q")) else []), *chips]
+        conditions = [*where, *conditions]
         own = [self.source.has(self.source.keys(conditions))] if conditions else []
         count = db.execute(self.source.count(own)).scalar_one()
         if not count:
@@ -124,7 +117,7 @@ class Table:
         first = self.source.columns[0].expression
         sample = db.execute(self.source.keys(own).with_only_columns(first).limit(SAMPLE)).scalars()
         hidden = [(name, value) for name, value in data.multi_items() if name in _PICKS and isinstance(value, str)]
-        return Picked(own, count, back, "confirmed" in data, [str(x) for x in sample], narrowing.chips, hidden)
+        return Picked(own, count, back, "confirmed" in data, [str(x) for x in sample], chips, hidden)
 
     def back(self, data: FormData, default: str = "/") -> str:
         """Where a form of this table came from, with its filters; for an action's Go."""

@@ -34,10 +34,7 @@ class Filter:
 
 @dataclass
 class TableView:
-    """One state of a table. `total` counts all its rows, `matching` those that search and filters leave.
-
-    `bulk` and `actions` are what the reader may do: nothing until `allow` has been told who reads.
-    """
+    """One state of a table: `total` counts all rows, `matching` those that are left; no deed until `allow` is told."""
 
     source: Source
     state: UrlState
