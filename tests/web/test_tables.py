@@ -160,6 +160,49 @@ def test_what_is_no_filter_narrows_nothing(address: str, db: Session) -> None:
     assert (view.chips, view.matching) == ([], 5)
 
 
+@pytest.mark.parametrize(
+    ("address", "expected", "said"),
+    [
+        ("maker=*", "Easel armchair bench cot", ["maker has a value"]),
+        ("price=none", "desk", ["price is —"]),
+        ("price=*&price.to=1", "Easel armchair bench cot", ["price has a value", "price to 1"]),
+        ("price=none&price.from=200", "bench desk", ["price is —", "price from 200"]),
+        ("price=99.5", "Easel armchair", ["price is 99.5"]),
+        ("price=cheap", "", ["price is cheap"]),
+        ("sold_on=none", "Easel desk", ["sold on is —"]),
+        ("sold_on=2026-02-01", "bench", ["sold on is 2026-02-01"]),
+        ("made_at=2026-01-31", "armchair", ["made at is 2026-01-31"]),
+        ("made_at=*", "armchair bench cot", ["made at has a value"]),
+        ("note=none", "Easel desk", ["note is —"]),
+        ("note=*", "armchair bench cot", ["note has a value"]),
+        ("note=under_score&note.has=1000", "bench cot", ["note is under_score", "note contains 1000"]),
+        ("is_new=yes&is_new=none", "Easel armchair cot desk", ["new is yes", "new is —"]),
+        ("maker.has=ANN", "armchair cot", ["maker contains ANN"]),
+    ],
+)
+def test_empty_present_and_equal_can_be_asked_of_every_filter(
+    address: str, expected: str, said: list[str], db: Session
+) -> None:
+    view = load(db, address)
+    assert (names(view), [chip.label for chip in view.chips]) == (expected.split(), said)
+
+
+def test_any_of_several_filters_is_enough_when_asked(client: TestClient) -> None:
+    page = html(client.get("/shop?maker=Bert&colour=red&match=any"))
+    assert column(page) == ["Easel", "armchair", "bench", "cot"]
+    assert page.all('ul[aria-label="Filters"] li')[0].text == "Any of"
+    assert "checked" in page.one("form[role=search] [name=match]").node.attrs
+    assert chips(page)["maker is Bert"] == {"colour": "red", "match": "any"}
+    assert chips(page)["Clear all"] == {}
+    assert column(html(client.get("/shop?maker=Bert&colour=red&match=any&q=e"))) == ["Easel", "bench"]
+
+
+def test_a_filter_takes_many_values_and_says_how_many_count(db: Session) -> None:
+    view = load(db, "&".join(f"stock={number}" for number in range(1200)))
+    assert [chip.label for chip in view.chips] == ["stock is one of 1,200 values, of which the first 100 count"]
+    assert (names(view), view.chips[0].href) == (["Easel", "armchair", "bench", "cot"], "/shop")
+
+
 def test_values_of_one_filter_widen_and_filters_narrow(db: Session) -> None:
     assert names(load(db, "maker=Bert&maker=none")) == ["Easel", "bench", "desk"]
     assert names(load(db, "maker=Bert&maker=none&price.from=1")) == ["Easel", "bench"]

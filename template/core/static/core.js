@@ -59,7 +59,8 @@ document.addEventListener("click", (event) => {
   htmx.ajax("GET", head.dataset.also, { source: head, target, swap: "outerHTML", push: head.dataset.also });
 }, true);
 
-// Picking rows: the head's box picks the whole page, and the bar says how many there are.
+// Picking rows: the head's box, which only a script can serve, picks the whole page; the bar says how many there are.
+document.documentElement.classList.add("scripted");
 document.addEventListener("change", ({ target }) => {
   const table = target.closest(".picking");
   if (!table || !target.matches("[name=key], [name=all], [data-pick-page]")) return;

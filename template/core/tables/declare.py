@@ -24,7 +24,7 @@ LONGEST_TEXT = 60
 LARGEST_NUMBER = 2**63
 UNKNOWN, SECRET = "—", "••••"
 _LINKS = ("", "http", "https", "mailto")
-_BRACES = re.compile(r"{(\w+)(?::\w+)?}")
+BRACES = re.compile(r"{(\w+)(?::\w+)?}")  # of a path, as in /domains/{id:int}
 
 
 @dataclass(slots=True)
@@ -79,8 +79,7 @@ class Column:
         self.name = name or getattr(attribute, "key", None) or ""
         if not self.name:
             raise DeclarationError(
-                f"{declared_here()}: a Column of an SQL expression needs a name: "
-                "Column(func.lower(Domain.name), name='lowered')."
+                f"{declared_here()}: a Column of an SQL expression needs a name: Column(func.now(), name='asked')."
             )
         self.expression: Any = attribute
         self.label = label or self.name.removesuffix("_id").replace("_", " ").capitalize()
@@ -137,20 +136,13 @@ class Deed:
 
 def fill(path: str, row: Row) -> str:
     """A path with the row's values in its braces."""
-    return _BRACES.sub(lambda found: quote(str(row[found[1]]), safe=""), path)
-
-
-def braces(path: str) -> list[str]:
-    """The names in a path's braces."""
-    return _BRACES.findall(path)
+    return BRACES.sub(lambda found: quote(str(row[found[1]]), safe=""), path)
 
 
 def shorten(text: str, longest: int = LONGEST_TEXT) -> str:
     """A long text cut in the middle."""
-    if len(text) <= longest:
-        return text
     half = (longest - 1) // 2
-    return f"{text[:half]}…{text[-half:]}"
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
 
 
 def word(value: Any) -> str:

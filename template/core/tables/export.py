@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import islice
 from tempfile import TemporaryFile
@@ -21,7 +21,6 @@ from .declare import Column, Row, word
 from .view import TableView
 
 BATCH = 500
-CHUNK = 1 << 16
 MOST_IN_XLSX = 1_048_575
 TYPES = {
     "csv": "text/csv",
@@ -31,7 +30,6 @@ TYPES = {
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _json: TypeAdapter[Any] = TypeAdapter(Any)
 Read = Callable[[], AbstractContextManager[Session]]
-Batches = Iterator[list[Row]]
 
 
 def export(view: TableView, kind: str, read: Read) -> Response:
@@ -52,13 +50,11 @@ def export(view: TableView, kind: str, read: Read) -> Response:
         return StreamingResponse(_as_json(view, columns, batches, is_paged), media_type=TYPES[kind])
     lines = _lines(columns, batches)
     body: Iterator[Any] = _as_csv(lines) if kind == "csv" else _as_xlsx(view.id, lines)
-    name = quote(f"{view.id}-{today()}.{kind}")
-    return StreamingResponse(
-        body, media_type=TYPES[kind], headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
+    named = {"Content-Disposition": f'attachment; filename="{quote(view.id)}-{today()}.{kind}"'}
+    return StreamingResponse(body, media_type=TYPES[kind], headers=named)
 
 
-def _batches(view: TableView, keys: Iterable[Any], read: Read) -> Batches:
+def _batches(view: TableView, keys: Iterable[Any], read: Read) -> Iterator[list[Row]]:
     """The rows of these keys, in their order; those that are gone by now are left out."""
     source, rest = view.source, iter(keys)
     while batch := list(islice(rest, BATCH)):
@@ -67,21 +63,20 @@ def _batches(view: TableView, keys: Iterable[Any], read: Read) -> Batches:
         yield [found[key] for key in batch if key in found]
 
 
-def _as_json(view: TableView, columns: list[Column], batches: Batches, is_paged: bool) -> Iterator[bytes]:
+def _as_json(view: TableView, columns: list[Column], batches: Iterator[list[Row]], is_paged: bool) -> Iterator[bytes]:
     page, pages = (view.page, view.pages) if is_paged else (1, 1)
     following = view.state.with_(page=str(page + 1)) if page < pages else None
     about = {"total": view.total, "matching": view.matching, "page": page, "pages": pages, "next": following}
     yield _json.dump_json(about)[:-1] + b',"rows":['
-    comma, keys = b"", {key.key: f"key_{i}" for i, key in enumerate(view.source.primary)}
-    for batch in batches:
-        names = {**keys, **{column.name: column.name for column in columns}}
-        rows = [{name: row[label] for name, label in names.items()} for row in batch]
-        yield comma + b",".join(map(_json.dump_json, rows))
-        comma = b"," if rows else comma
+    names = {key.key: f"key_{i}" for i, key in enumerate(view.source.primary)} | {c.name: c.name for c in columns}
+    comma = b""
+    for row in (row for batch in batches for row in batch):
+        yield comma + _json.dump_json({name: row[label] for name, label in names.items()})
+        comma = b","
     yield b"]}"
 
 
-def _lines(columns: list[Column], batches: Batches) -> Iterator[list[list[Any]]]:
+def _lines(columns: list[Column], batches: Iterator[list[Row]]) -> Iterator[list[list[Any]]]:
     """The labels, then batches of rows, in values that a sheet can hold."""
     yield [[_plain(column.label) for column in columns]]
     for batch in batches:
@@ -90,13 +85,11 @@ def _lines(columns: list[Column], batches: Batches) -> Iterator[list[list[Any]]]
 
 def _plain(value: Any) -> Any:
     """A value for a sheet: numbers and dates as such, moments in UTC, the rest as text that is no formula."""
-    if value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool)):
-        return value
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None)
-    if hasattr(value, "isoformat"):
+    if value is None or isinstance(value, int | float | Decimal | date | time):
         return value
     text = _json.dump_json(value).decode() if isinstance(value, dict | list) else word(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
@@ -121,5 +114,4 @@ def _as_xlsx(title: str, lines: Iterator[list[list[Any]]]) -> Iterator[bytes]:
     with TemporaryFile() as file:
         book.save(file)
         file.seek(0)
-        while chunk := file.read(CHUNK):
-            yield chunk
+        yield from iter(lambda: file.read(65_536), b"")

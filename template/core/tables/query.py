@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from sqlalchemy import Select, String, and_, cast, false, func, inspect, not_, or_, select, tuple_
 from sqlmodel import SQLModel
 
+from ..db import Session
 from .declare import Column, Row
 from .state import Link, UrlState
 
@@ -37,9 +38,9 @@ class Source:
         self.by_name = {column.name: column for column in self.columns}
         self.primary: list[Any] = [getattr(self.model, key.name) for key in inspect(self.model).primary_key]
 
-    def narrow(self, state: UrlState, *, is_sqlite: bool) -> Narrowing:
+    def narrow(self, db: Session, state: UrlState) -> Narrowing:
         """Read search and filters from a URL; what cannot be read (a date that is none) is left out, and says so."""
-        like = "like" if is_sqlite else "ilike"
+        like = "like" if db.get_bind().dialect.name == "sqlite" else "ilike"
         chips: list[Link] = []
         searched = [column for column in self.columns if column.search]
         words = state.get("q").split() if searched else []
@@ -139,8 +140,7 @@ def _test(column: Column, state: UrlState, chips: list[Link], like: str) -> Any:
             except (ValueError, ArithmeticError):
                 said += f": no {column.kind}, left out"
             chips.append(Link(said, state.drop(name)))
-    if ends:
-        tests.append(and_(*ends))
+    tests += [and_(*ends)] if ends else []
     return or_(*tests) if tests else None
 
 

@@ -35,10 +35,6 @@ class UrlState:
         """Every non-empty value of a parameter."""
         return list(dict.fromkeys(value for value in map(_clean, self.params.getlist(name)) if value))
 
-    def names(self, name: str) -> list[str]:
-        """A parameter as a list of names, written `a,b` or given several times."""
-        return [one for value in self.params.getlist(name) for one in value.split(",") if one]
-
     def number(self, name: str, default: int) -> int:
         """A parameter as a whole number, at least 1; the default when it is none."""
         text = self.get(name)

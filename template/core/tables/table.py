@@ -13,8 +13,8 @@ from ..db import Session
 from ..errors import DeclarationError, Refused
 from ..marks import declared_here
 from ..security import local
-from .declare import Column, Deed, braces, fill
-from .query import Narrowing, Source
+from .declare import BRACES, Column, Deed, fill
+from .query import Source
 from .state import Link, Pairs, UrlState
 from .view import RowView, TableView, filter_of
 
@@ -69,18 +69,18 @@ class Table:
             raise self._wrong(f"has two columns named {twice[0]!r}; give one of them a name=")
         if unknown := [name for name in self.source.sort.split(",") if name.removeprefix("-") not in names]:
             raise self._wrong(f"sorts by {unknown[0]!r}, which is none of its columns: {', '.join(names)}")
-        if many := [deed.path for deed in self.offered[0] if braces(deed.path)]:
+        if many := [deed.path for deed in self.offered[0] if BRACES.search(deed.path)]:
             raise self._wrong(f"acts on many rows at {many[0]!r}; take the braces out of that path")
         known = {*names, *(key.key for key in self.source.primary)}
         for path in [link, *(deed.path for deed in self.offered[1])]:
-            if (path and not path.startswith("/")) or not known.issuperset(braces(path)):
+            if (path and not path.startswith("/")) or not known.issuperset(BRACES.findall(path)):
                 raise self._wrong(
-                    f"links to {path!r}; write a path with columns or the key in braces, as in '/domains/{{id}}'"
+                    f"links to {path!r}; write a path with columns or the key in braces: '/domains/{{id}}'"
                 )
 
     def load(self, db: Session, state: UrlState, *, where: Sequence[Any] = ()) -> TableView:
         """The rows that a URL asks for, ready to render; `where` narrows what the table is about."""
-        source, (narrows, chips) = self.source, self._narrowing(db, state)
+        source, (narrows, chips) = self.source, self.source.narrow(db, state)
         conditions = [*where, *narrows]
         sizes = sorted({*PAGE_SIZES, self.size})
         size = asked if (asked := state.number("size", self.size)) in sizes else self.size
@@ -107,7 +107,7 @@ class Table:
         conditions, chips = [self.source.has(self._keys(data))], list[Link]()
         if data.get("all") and not data.get("only"):
             state = UrlState(path, query)
-            conditions, chips = self._narrowing(db, state)
+            conditions, chips = self.source.narrow(db, state)
             chips = [*([Link(f"search for {q}")] if (q := state.get("q")) else []), *chips]
         conditions = [*where, *conditions]
         own = [self.source.has(self.source.keys(conditions))] if conditions else []
@@ -131,13 +131,11 @@ class Table:
                 keys.append(self.source.parse_key(str(text)))
         return keys
 
-    def _narrowing(self, db: Session, state: UrlState) -> Narrowing:
-        return self.source.narrow(state, is_sqlite=db.get_bind().dialect.name == "sqlite")
-
     def _shown(self, state: UrlState) -> list[Column]:
         """The columns that the URL picks, in its order, or the usual ones; the first stays, for it heads the row."""
         able = [column for column in self.source.columns if not column.hidden]
-        picked = [c for name in dict.fromkeys(state.names("cols")) for c in able if c.name == name]
+        names = dict.fromkeys(",".join(state.params.getlist("cols")).split(","))
+        picked = [column for name in names if (column := self.source.by_name.get(name)) in able]
         usual = [column for column in able if not column.optional]
         return [able[0], *(c for c in picked or usual if c is not able[0])]
 
@@ -146,8 +144,6 @@ class Table:
 
 
 def _default_sort(sort: Any, columns: Sequence[Column]) -> str:
-    if sort is None:
-        return columns[0].name if columns else ""
-    if isinstance(sort, str):
-        return sort
+    if sort is None or isinstance(sort, str):
+        return sort or (columns[0].name if columns else "")
     return next((c.name for c in columns if c.expression is sort), str(getattr(sort, "key", sort)))

@@ -56,7 +56,6 @@ class TableView:
 
     def __post_init__(self) -> None:
         self.sorting, self.columns = self.source.sorting(self.state), self.source.columns
-        self.searchable = any(column.search for column in self.columns)
         self.pages = max(1, ceil(self.matching / self.size))
 
     @property
@@ -75,9 +74,9 @@ class TableView:
 def filter_of(column: Column, db: Session, state: UrlState) -> Filter:
     """One column's filter; more choices than people read become a text to contain."""
     kind: str = column.kind
-    known = ["yes", "no"] if kind == "flag" else []
-    if kind == "choice":
-        known = list(map(word, db.execute(choices(column)).scalars()))
-        known, kind = (known, kind) if len(known) <= MOST_CHOICES else ([], "text")
-    values = dict.fromkeys([*known, *state.all(column.name)])  # what is chosen stays chosen, though no row has it
+    known = list(map(word, db.execute(choices(column)).scalars())) if kind == "choice" else []
+    if len(known) > MOST_CHOICES:
+        known, kind = [], "text"
+    # What is chosen stays to be chosen, though no row has it.
+    values = dict.fromkeys([*(("yes", "no") if kind == "flag" else known), *state.all(column.name)])
     return Filter(column, kind, [value for value in values if value not in ("", NONE, SOME, "any")])

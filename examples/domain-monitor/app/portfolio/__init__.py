@@ -2,8 +2,8 @@
 
 from core import Feature
 
-from . import costs_pages, pages
+from . import costs_pages, pages, table
 
-feature = Feature(pages, costs_pages)
+feature = Feature(pages, table, costs_pages)
 
 __all__ = ["feature"]
