@@ -15,7 +15,7 @@ from sqlmodel import Session, SQLModel
 
 from .errors import DeclarationError
 from .marks import declared_here
-from .tables.view import Option
+from .tables.state import Link
 
 Kind = Literal["text", "textarea", "number", "date", "datetime", "checkbox", "select", "password", "hidden"]
 LARGEST_NUMBER = 2**63
@@ -35,7 +35,7 @@ class FieldView:
     value: str = ""
     checked: bool = False
     error: str = ""
-    options: list[Option] = field(default_factory=list)
+    options: list[Link] = field(default_factory=list)
     autocomplete: str = "off"
     placeholder: str = ""
 
@@ -122,8 +122,8 @@ class Field:
         shown.placeholder = "Leave empty to keep it" if is_kept else self.placeholder
         shown.checked = value is True or value in _CHECKED
         if self.kind == "select":
-            options = [] if self.is_required else [Option("", "—", text == "")]
-            shown.options = [*options, *(Option(v, label, v == text) for v, label in self._pairs(db))]
+            options = [] if self.is_required else [Link("—", active=text == "")]
+            shown.options = [*options, *(Link(label, value=v, active=v == text) for v, label in self._pairs(db))]
         return shown
 
     def parse(self, typed: object, db: Session) -> Any:

@@ -24,7 +24,7 @@ from .db import Database, Session
 from .errors import CoreError, DeclarationError, Refused
 from .marks import ActionMark, PageMark, Role
 from .settings import Settings
-from .tables import TableView, UrlState
+from .tables import TYPES, TableView, UrlState, export
 from .ui import Templates, target_block
 
 TOAST = "toast"
@@ -75,9 +75,9 @@ class View:
     ) -> None:
         self.template, self.status, self.data = template, status, data
         self.title, self.subtitle = title, subtitle
-        for name, value in data.items():
-            if isinstance(value, TableView):
-                value.id = name
+        self.tables = {name: value for name, value in data.items() if isinstance(value, TableView)}
+        for name, table in self.tables.items():
+            table.id = name
 
 
 class Go:
@@ -201,6 +201,10 @@ def _run(request: Request, function: Callable[..., Any], values: dict[str, Any],
 
 def _finish(request: Request, function: Callable[..., Any], result: object, owner: str) -> Response:
     if isinstance(result, View):
+        asked = request.query_params
+        table = result.tables.get(asked.get("table") or next(iter(result.tables), ""))
+        if table and request.method == "GET" and (kind := asked.get("format")) in TYPES:
+            return export(table, kind, serving(request).database.read)
         return render(request, result, function=function, owner=owner)
     if isinstance(result, Go):
         response = RedirectResponse(result.url, 303)
@@ -220,6 +224,9 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
     here = serving(request)
     name = view.template if "/" in view.template else f"{owner}/{view.template}"
     toast = unquote(request.cookies.get(TOAST, ""))
+    identity: Identity | None = request.scope["state"].get("identity")
+    for table in view.tables.values():
+        table.allow(identity.can if identity else lambda _: False)
     context = {**here.context(request), **view.data, TOAST: toast, "page": _heading(view, function)}
     headers = {"Vary": _VARY, "Cache-Control": "private, no-cache"}
     block = target_block(request)

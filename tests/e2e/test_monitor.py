@@ -95,8 +95,9 @@ def test_typing_searches_and_back_leads_back(monitor: Tool, visit: Visit, seen: 
 
 def test_a_filter_is_a_chip_that_can_be_removed(monitor: Tool, visit: Visit, seen: Seen) -> None:
     page = visit(monitor, "/domains")
-    page.locator("#domains summary").click()
-    page.get_by_label("Group", exact=True).select_option("none")
+    page.locator("#domains-filter").click()
+    page.locator("#domains details.group > summary").filter(has_text="Group").click()
+    page.get_by_label("unassigned").check()
     page.get_by_role("button", name="Apply").click()
     chip = page.get_by_role("link", name="Remove filter: group is unassigned")
     expect(chip).to_be_visible()
@@ -104,6 +105,73 @@ def test_a_filter_is_a_chip_that_can_be_removed(monitor: Tool, visit: Visit, see
     chip.click()
     expect(page.locator("#domains [role=status]")).to_have_text(TOTAL)
     assert seen.complaints == []
+
+
+def test_the_panel_of_the_filters_ends_inside_the_window(monitor: Tool, visit: Visit) -> None:
+    page = visit(monitor, "/domains", width=360)
+    page.locator("#domains-filter").click()
+    for summary in page.locator("#domains details.group > summary").all():
+        summary.click()
+    box = page.locator("#domains [data-panel]:visible").bounding_box()
+    assert box and box["y"] + box["height"] <= 900
+
+
+def test_shift_sorts_by_a_second_column(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor, "/domains?sort=group")
+    page.locator("#domains-sort-shown_name").click(modifiers=["Shift"])
+    page.wait_for_url("**/domains?sort=group,shown_name")
+    expect(page.locator("#domains-sort-shown_name")).to_contain_text("2")
+    page.locator("#domains-sort-shown_name").press("Shift+Enter")
+    page.wait_for_url("**/domains?sort=group,-shown_name")
+    page.go_back()
+    page.wait_for_url("**/domains?sort=group,shown_name")
+    assert seen.complaints == []
+
+
+def test_columns_are_picked_and_stay_in_the_address(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor, "/domains")
+    page.locator("#domains-columns").click()
+    page.get_by_label("Currency").uncheck()
+    page.get_by_label("First seen").check()
+    page.locator("#domains [data-panel]:visible").get_by_role("button", name="Apply").click()
+    expect(page.locator("#domains-sort-first_seen_at")).to_be_visible()
+    expect(page.locator("#domains-sort-currency")).to_have_count(0)
+    assert "first_seen_at" in page.url
+    assert seen.complaints == []
+
+
+def test_the_rows_of_a_page_or_all_that_match_are_picked(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor, "/domains?group=none")
+    page.get_by_label("Pick all rows of this page").check()
+    expect(page.locator("#domains [data-picked]")).to_have_text("50 picked")
+    assert [violation["id"] for violation in Axe().run(page).response["violations"]] == []
+    page.get_by_label("that match").check()
+    page.get_by_role("button", name="Leave to the rules").click()
+    expect(page.locator("main form")).to_contain_text("all that match")
+    expect(page.locator("main form")).to_contain_text("group is unassigned")
+    assert [violation["id"] for violation in Axe().run(page).response["violations"]] == []
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.locator("#domains tbody tr")).to_have_count(50)
+    assert seen.complaints == []
+
+
+def test_without_javascript_rows_are_picked_and_acted_upon(monitor: Tool, visit: Visit) -> None:
+    page = visit(monitor, "/domains?sort=-shown_name&cols=group", javascript=False)
+    expect(page.get_by_label("Pick all rows of this page")).to_be_hidden()
+    expect(page.get_by_role("button", name="Leave to the rules")).to_be_hidden()
+    page.locator("#domains tbody [name=key]").nth(2).check()
+    page.get_by_role("button", name="Leave to the rules").click()
+    page.get_by_role("button", name="Leave to the rules: 1 row").click()
+    page.wait_for_url("**/domains?sort=-shown_name&cols=group")
+    expect(page.locator("#toasts")).to_contain_text("Left to the rules: 1")
+
+
+def test_an_export_is_a_download(monitor: Tool, visit: Visit) -> None:
+    page = visit(monitor, "/domains?q=academy&cols=group")
+    page.locator("#domains-export").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.path().read_text().startswith("Name,Group\n")
 
 
 def test_without_javascript_search_filter_and_paging_work(monitor: Tool, visit: Visit) -> None:

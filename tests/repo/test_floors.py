@@ -46,6 +46,7 @@ IMPORTERS = {
     "httpcore2": "http",
     "httpx2": "http",
     "icalendar": "builtin",
+    "openpyxl": "tables",
     "pwdlib": "auth",
     "pydantic_settings": "settings",
     "pytest": "testing",

@@ -284,7 +284,7 @@ def test_what_is_left_empty_takes_its_default(db: Session) -> None:
 
 def test_a_choice_that_is_a_number_is_shown_as_chosen(db: Session) -> None:
     seats = next(f for f in TICKET.show(db).fields if f.name == "seats")
-    assert [(o.value, o.selected) for o in seats.options if o.selected] == [("2", True)]
+    assert [(o.value, o.active) for o in seats.options if o.active] == [("2", True)]
 
 
 def test_an_error_of_the_apps_own_can_be_added(db: Session) -> None:

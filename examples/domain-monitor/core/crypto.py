@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,42 +32,66 @@ def fingerprint(token: str) -> str:
 class Keyring:
     """The keys of `secret.key`, one a line: the first encrypts, all decrypt."""
 
-    def __init__(self, keys: list[str]) -> None:
-        try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
-        except ValueError as error:
-            raise UserError(
-                f"{KEY_FILE} holds no valid key; restore it from your backup. "
-                "Without it the secrets in the database cannot be read."
-            ) from error
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fernet = self._read()
 
     @classmethod
     def load(cls, data_dir: Path) -> "Keyring":
         """Read the key file; make it with a fresh key, readable by its owner only, when there is none."""
         path = data_dir / KEY_FILE
         if not path.exists():
-            draft = data_dir / f"{KEY_FILE}.{os.getpid()}-{threading.get_ident()}"
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(Fernet.generate_key().decode() + "\n")
             with contextlib.suppress(FileExistsError):  # another process was first: its key is the key
-                os.link(draft, path)
-            draft.unlink()
-        try:
-            lines = path.read_bytes().decode(errors="replace").splitlines()
-        except OSError as error:
-            raise UserError(f"{path} cannot be read ({error.strerror}); it must be a file of this user") from error
-        return cls([line for line in lines if line.strip()])
+                _write(path, [Fernet.generate_key().decode()], os.link)
+        return cls(path)
+
+    def add_key(self) -> None:
+        """Put a fresh key in front: it encrypts from now on, in every process."""
+        _write(self.path, [Fernet.generate_key().decode(), *self._lines()], os.replace)
+
+    def drop_old_keys(self) -> None:
+        """Keep the first key only; what another one encrypted can be read no more."""
+        _write(self.path, self._lines()[:1], os.replace)
 
     def encrypt(self, text: str) -> str:
         """Ciphertext of a text, as URL-safe base64."""
+        self._fernet = self._read()  # another process may have added a key
         return self._fernet.encrypt(text.encode()).decode()
 
     def decrypt(self, token: str) -> str:
         """The text of a ciphertext; CoreError when no key of ours made it."""
+        for read_again in (False, True):
+            with contextlib.suppress(InvalidToken):
+                self._fernet = self._read() if read_again else self._fernet
+                return self._fernet.decrypt(token.encode()).decode()
+        raise CoreError(f"a stored secret does not decrypt: {KEY_FILE} is not the one it was made with")
+
+    def _lines(self) -> list[str]:
         try:
-            return self._fernet.decrypt(token.encode()).decode()
-        except InvalidToken as error:
-            raise CoreError(f"a stored secret does not decrypt: {KEY_FILE} is not the one it was made with") from error
+            lines = self.path.read_bytes().decode(errors="replace").splitlines()
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be read ({error.strerror}); it must be a file of this user") from error
+        return [line for line in lines if line.strip()]
+
+    def _read(self) -> MultiFernet:
+        try:
+            return MultiFernet([Fernet(key) for key in self._lines()])
+        except ValueError as error:
+            raise UserError(
+                f"{KEY_FILE} holds no valid key; restore it from your backup. "
+                "Without it the secrets in the database cannot be read."
+            ) from error
+
+
+def _write(path: Path, keys: list[str], put: Callable[[Path, Path], None]) -> None:
+    """Write a key file, readable by its owner only, whole or not at all."""
+    draft = path.with_name(f"{KEY_FILE}.{os.getpid()}-{threading.get_ident()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.writelines(f"{key}\n" for key in keys)
+    try:
+        put(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 class Encrypted(TypeDecorator[Any]):

@@ -3,8 +3,10 @@
 import base64
 import contextlib
 import functools
+import ipaddress
 import json as jsonlib
 import logging
+import socket
 import ssl
 import threading
 import time
@@ -14,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus, unquote
 
+import httpcore2
 import httpx2
 
 from .errors import CoreError
@@ -25,7 +28,7 @@ LONGEST_WAIT_S = 90.0  # a server that asks for more is not asked again now
 LEAST_SECRET = 4  # characters: masking a shorter one would only garble the text
 
 Params = Mapping[str, str | int] | None
-Reason = Literal["unreachable", "timeout", "tls", "broken", "too large", "unreadable"]
+Reason = Literal["unreachable", "timeout", "tls", "broken", "too large", "unreadable", "private"]
 
 _log = logging.getLogger(__name__)
 _thread = threading.local()
@@ -84,8 +87,9 @@ class Client:
     """A connection to one server: paced, retried where that is safe, limited in time and size.
 
     `timeout_s` is for one request in all. Connect errors, 429, 502, 503 and 504 are tried again; a reply that
-    broke off, only for GET. `busy` may find "come back later" in a reply of another form: it returns the
-    seconds asked for, 0 to leave them to us, None for other replies. A redirect is a reply, never followed.
+    broke off, only for GET. With `only_public` it speaks to the open internet alone: for addresses that somebody
+    types in, or that another server names (SSRF). `busy` may find "come back later" in a reply of another form: it
+    returns the seconds asked for, 0 to leave them to us, None for other replies. A redirect is a reply, not followed.
     """
 
     base_url: str
@@ -96,6 +100,7 @@ class Client:
     min_interval_s: float = 0.0
     attempts: int = 4
     max_bytes: int = 20_000_000
+    only_public: bool = False
     secrets: tuple[str, ...] = ()
     busy: Callable[[Reply], float | None] = lambda reply: None
     sleep: Callable[[float], None] = time.sleep
@@ -117,8 +122,8 @@ class Client:
             auth=self.auth,
             timeout=httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0)),
             verify=_tls(),
-            transport=self.transport,
-            trust_env=host not in LOOPBACK,  # no proxy reaches this machine
+            transport=self.transport or (_guarded() if self.only_public else None),
+            trust_env=host not in LOOPBACK and not self.only_public,  # no proxy reaches this machine
         )
 
     def __enter__(self) -> "Client":
@@ -204,6 +209,33 @@ class Client:
         if isinstance(error, httpx2.TimeoutException):
             return HttpError(f"{safe} did not answer within {self.timeout_s:g} s", reason="timeout")
         return HttpError(f"{safe} broke off in mid-reply", reason="broken", again=method == "GET")
+
+
+def public_address(host: str, port: int) -> str:
+    """An IP address of a host on the open internet; HttpError (private) when any of its addresses is not there."""
+    found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    for address in map(ipaddress.ip_address, found):
+        if not (getattr(address, "ipv4_mapped", None) or address).is_global or address.is_multicast:
+            raise HttpError(f"{host} is {address}, which is not on the open internet", reason="private")
+    return found[0]
+
+
+class _OpenInternet(httpcore2.SyncBackend):
+    """Connects to the very address that was looked at, so that a second look-up cannot lead elsewhere."""
+
+    def connect_tcp(self, host: str, port: int, *options: Any, **more: Any) -> httpcore2.NetworkStream:
+        """Open a connection to a public address."""
+        try:
+            address = public_address(host, port)
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        return super().connect_tcp(address, port, *options, **more)
+
+
+def _guarded() -> httpx2.HTTPTransport:
+    transport = httpx2.HTTPTransport(verify=_tls())
+    transport._pool = httpcore2.ConnectionPool(ssl_context=_tls(), network_backend=_OpenInternet())
+    return transport
 
 
 @functools.cache

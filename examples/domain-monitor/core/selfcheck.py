@@ -1,12 +1,10 @@
 """The self-check: does this machine's disk keep what the database promises (no lock errors, no lost updates)?"""
 
-import multiprocessing
 import tempfile
-import threading
 import time
 from collections.abc import Callable
-from multiprocessing.queues import Queue
-from multiprocessing.synchronize import Barrier
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from sqlalchemy import text
@@ -25,24 +23,20 @@ def check(folder: Path, *, seconds: float, tell: Callable[[str], object] = print
     Works on a scratch database in `folder`, which it removes again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="selfcheck-", dir=folder) as scratch:
-        path = Path(scratch)
-        database = _open(path)
+    with (
+        tempfile.TemporaryDirectory(prefix="selfcheck-", dir=folder) as scratch,
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as second_process,
+    ):
+        database = _open(Path(scratch))
         with database.write(_ACTOR) as db:
             db.connection().execute(text("CREATE TABLE counter (value INTEGER NOT NULL, pair INTEGER NOT NULL)"))
             db.connection().execute(text("INSERT INTO counter VALUES (0, 0)"))
-        tell(
-            f"{READERS} readers and {WRITERS} writers here, {WRITERS} writers in a second process, for {seconds:g} s …"
-        )
-        context = multiprocessing.get_context("spawn")
-        results: Queue[tuple[int, list[str]]] = context.Queue()
-        line = context.Barrier(2)
-        other = context.Process(target=_other_process, args=(path, seconds, line, results))
-        other.start()
-        line.wait(60)  # so that both hammer at the same time
+        who = f"{READERS} readers and {WRITERS} writers here, {WRITERS} writers in a second process"
+        tell(f"{who}, for {seconds:g} s …")
+        second_process.submit(_elsewhere, Path(scratch), 0).result()  # awake, so that both hammer at the same time
+        other = second_process.submit(_elsewhere, Path(scratch), seconds)
         ours, problems = hammer(database, seconds=seconds, readers=READERS)
-        theirs, more = results.get(timeout=seconds + 60)
-        other.join()
+        theirs, more = other.result()
         with database.read() as db:
             value = db.connection().execute(text("SELECT value FROM counter")).scalar_one()
         database.close()
@@ -57,14 +51,18 @@ def missing(commits: int, value: int) -> list[str]:
 
 def hammer(database: Database, *, seconds: float, readers: int = 0) -> tuple[int, list[str]]:
     """Write from WRITERS threads and read from others until time is up; the commits and the problems."""
-    until = time.monotonic() + seconds
-    commits, problems = [0] * WRITERS, list[str]()
-    threads = [threading.Thread(target=_write, args=(database, until, commits, n, problems)) for n in range(WRITERS)]
-    threads += [threading.Thread(target=_read, args=(database, until, problems)) for _ in range(readers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    until, commits, problems = time.monotonic() + seconds, list[int](), list[str]()
+
+    def repeat(what: str, once: Callable[[Database], int]) -> None:
+        try:
+            while time.monotonic() < until:
+                commits.append(once(database))
+        except Exception as error:  # the boundary: whatever fails is the finding
+            problems.append(f"{what}: {error}")
+
+    with ThreadPoolExecutor(WRITERS + readers) as pool:
+        for n in range(WRITERS + readers):
+            pool.submit(repeat, *(("writing", _count_up) if n < WRITERS else ("reading", _look)))
     return sum(commits), problems
 
 
@@ -72,35 +70,27 @@ def _open(path: Path) -> Database:
     return Database(f"sqlite:///{path / 'check.db'}", keyring=Keyring.load(path))
 
 
-def _other_process(path: Path, seconds: float, line: Barrier, results: "Queue[tuple[int, list[str]]]") -> None:
+def _elsewhere(path: Path, seconds: float) -> tuple[int, list[str]]:
     database = _open(path)
-    line.wait(60)
-    results.put(hammer(database, seconds=seconds))
-    database.close()
+    try:
+        return hammer(database, seconds=seconds)
+    finally:
+        database.close()
 
 
-def _write(database: Database, until: float, commits: list[int], number: int, problems: list[str]) -> None:
+def _count_up(database: Database) -> int:
     """Read, think, write back: without one writer at a time this loses updates."""
-    while time.monotonic() < until:
-        try:
-            with database.write(_ACTOR) as db:
-                value = db.connection().execute(text("SELECT value FROM counter")).scalar_one()
-                db.connection().execute(text("UPDATE counter SET value = :v, pair = :v"), {"v": value + 1})
-            commits[number] += 1
-        except Exception as error:  # the boundary: whatever fails is the finding
-            problems.append(f"writing: {error}")
-            return
+    with database.write(_ACTOR) as db:
+        value = db.connection().execute(text("SELECT value FROM counter")).scalar_one()
+        db.connection().execute(text("UPDATE counter SET value = :v, pair = :v"), {"v": value + 1})
+    return 1
 
 
-def _read(database: Database, until: float, problems: list[str]) -> None:
-    while time.monotonic() < until:
-        try:
-            with database.read() as db:
-                first = db.connection().execute(text("SELECT value FROM counter")).scalar_one()
-                second = db.connection().execute(text("SELECT pair FROM counter")).scalar_one()
-            if first != second:
-                problems.append(f"a reader saw two moments at once: {first} and {second}")
-                return
-        except Exception as error:  # the boundary: whatever fails is the finding
-            problems.append(f"reading: {error}")
-            return
+def _look(database: Database) -> int:
+    with database.read() as db:
+        first, second = (
+            db.connection().execute(text(f"SELECT {n} FROM counter")).scalar_one() for n in ("value", "pair")
+        )
+    if first != second:
+        raise ValueError(f"a reader saw two moments at once: {first} and {second}")
+    return 0

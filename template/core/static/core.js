@@ -1,4 +1,4 @@
-// What a page does beyond htmx: messages, menus that close, times in the reader's zone, focus that stays.
+// What a page does beyond htmx: messages, menus that close, picked rows, times in the reader's zone, focus that stays.
 // Everything listens on the document, so parts that htmx swaps in need no start-up of their own.
 
 const MESSAGE_STAYS = 6000;
@@ -43,6 +43,41 @@ document.addEventListener("keydown", ({ key }) => {
   }
 });
 
+// A menu's panel ends where the window does.
+document.addEventListener("toggle", ({ target }) => {
+  const panel = target.open && target.matches("[data-popover]") && target.querySelector("[data-panel]");
+  if (panel) panel.style.maxHeight = `${Math.max(240, innerHeight - panel.getBoundingClientRect().top - 16)}px`;
+}, true);
+
+// A column's head with shift: sort by it as well, after the others.
+document.addEventListener("click", (event) => {
+  const head = event.shiftKey && event.target.closest("a[data-also]");
+  if (!head) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const target = head.getAttribute("hx-target");
+  htmx.ajax("GET", head.dataset.also, { source: head, target, swap: "outerHTML", push: head.dataset.also });
+}, true);
+
+// Picking rows: the head's box, which only a script can serve, picks the whole page; the bar says how many there are.
+document.documentElement.classList.add("scripted");
+document.addEventListener("change", ({ target }) => {
+  const table = target.closest(".picking");
+  if (!table || !target.matches("[name=key], [name=all], [data-pick-page]")) return;
+  if (target.matches("[data-pick-page]")) for (const box of table.querySelectorAll("[name=key]")) box.checked = target.checked;
+  countPicked(table);
+});
+document.addEventListener("reset", ({ target }) => setTimeout(() => target.matches(".picks") && countPicked(target.closest(".picking"))));
+
+function countPicked(table) {
+  const boxes = [...table.querySelectorAll("[name=key]")];
+  const picked = boxes.filter((box) => box.checked).length;
+  const whole = table.querySelector("[data-pick-page]");
+  const all = table.querySelector("[name=all]:checked");
+  Object.assign(whole, { checked: picked === boxes.length, indeterminate: picked > 0 && picked < boxes.length });
+  table.querySelector("[data-picked]").textContent = `${all ? all.dataset.all : picked} picked`;
+}
+
 // A plain form may ask before it is sent; one with hx-post is asked by htmx itself.
 document.addEventListener("submit", (event) => {
   const question = event.target.matches("[hx-post]") ? "" : event.target.getAttribute("hx-confirm");
@@ -82,6 +117,8 @@ document.addEventListener("htmx:after:process", ({ target }) => showTimes(target
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
   if (!/get/i.test(ctx.request.method)) return;
   for (const [name, value] of [...ctx.request.body]) if (value === "") ctx.request.body.delete(name);
+  const columns = ctx.request.body.getAll("cols");
+  if (columns.length > 1) ctx.request.body.set("cols", columns.join(","));
 });
 
 // While a part loads it is busy; when the answer is not ours (a proxy's page) or none comes, the old part stays.

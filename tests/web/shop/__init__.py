@@ -2,6 +2,6 @@
 
 from core import Feature
 
-from . import api, jobs, pages
+from . import api, jobs, pages, stock
 
-feature = Feature(pages, api, jobs)
+feature = Feature(pages, stock, api, jobs)

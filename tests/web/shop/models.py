@@ -7,6 +7,8 @@ from enum import Enum
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from core import Encrypted
+
 
 class Base(SQLModel, registry=registry()):
     """The root of the shop's tables."""
@@ -41,3 +43,4 @@ class Item(Base, table=True):
     note: str = ""
     code: str = Field(default="", regex=r"^([A-Z]{3}-\d+)?$")
     password: str = ""
+    recipe: str | None = Field(default=None, sa_type=Encrypted)

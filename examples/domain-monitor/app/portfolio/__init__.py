@@ -2,8 +2,8 @@
 
 from core import Feature
 
-from . import alerts, costs_pages, pages
+from . import alerts, costs_pages, pages, table
 
-feature = Feature(pages, costs_pages, alerts)
+feature = Feature(pages, table, costs_pages, alerts)
 
 __all__ = ["feature"]

@@ -11,10 +11,10 @@ from sqlmodel import col, select
 from app.domains import AMBER_DAYS, RED_DAYS, Domain, days_left, in_words, last_day_under, urgency
 from app.groups import Group, assign, reason
 from app.sources import Source, troubles
-from core import DB, CurrentUser, Data, Field, Form, Go, Params, Refused, Session, View, action, now, page, today
+from core import DB, CurrentUser, Data, Go, Params, Refused, Session, View, action, now, page, today
 from core.forms import FormView
 
-from .table import DOMAINS
+from .table import DOMAINS, GROUP
 
 IS_MISSING = col(Domain.missing_since).is_not(None)
 
@@ -99,22 +99,6 @@ def ends_by(day: date) -> Any:
 def to(day: date) -> str:
     """The table of what we have and expires on that day or before."""
     return f"/domains?{urlencode({'expires_at.to': day, 'missing': 'no'})}"
-
-
-def groups(db: Any) -> list[tuple[str, str]]:
-    """Every group, to choose from."""
-    return [(str(id), name) for id, name in db.execute(select(Group.id, Group.name).order_by(Group.name))]
-
-
-GROUP = Form(
-    Domain,
-    Field(
-        Domain.group_id,
-        label="Group",
-        choices=groups,
-        help="With a dash the rules decide; a group chosen here beats them.",
-    ),
-)
 
 
 @page("/domains/{name}")

@@ -1,53 +1,77 @@
-"""The portfolio table: which columns there are, and how each value reads."""
+"""The portfolio table: which columns there are, and what can be done with the rows that somebody picked."""
 
-from datetime import date
 from typing import Any
 
-from sqlmodel import col
+from sqlalchemy import delete, or_, update
+from sqlmodel import col, select
 
-from app.domains import Domain, days_left, in_words, urgency
-from app.groups import REASON, UNASSIGNED, Group
+from app.domains import Domain
+from app.groups import REASON, UNASSIGNED, Group, assign
 from app.sources import Source
-from core import Cell, Column, Table, now, today
-from core.time import ago
+from core import DB, Column, CurrentUser, Data, Field, Form, Go, Table, View, action
+
+from .cells import day, expiry, group, seen, status, wanted
+
+ASK = "core/confirm.html"
 
 
-def expiry(value: Any, row: Any) -> Cell:
-    """The day it expires, the days left in words, the exact moment on hover where it is known."""
-    days = days_left(value, today())
-    if days is None:
-        return Cell("unknown", tone="unknown")
-    moment = "" if row["expires_is_day"] else f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    return Cell(f"{value:%Y-%m-%d}", note=in_words(days), tone=urgency(days), title=moment)
+def groups(db: Any) -> list[tuple[str, str]]:
+    """Every group, to choose from."""
+    return [(str(id), name) for id, name in db.execute(select(Group.id, Group.name).order_by(Group.name))]
 
 
-def group(value: str | None, row: Any) -> Cell:
-    """The group, and on hover who or what put it there."""
-    return Cell(value, title=row["group_why"]) if value else Cell(UNASSIGNED, tone="unknown")
+GROUP = Form(
+    Domain,
+    Field(
+        Domain.group_id,
+        label="Group",
+        choices=groups,
+        help="With a dash the rules decide; a group chosen here beats them.",
+    ),
+)
 
 
-def wanted(value: bool | None, _row: Any) -> Cell:
-    """A flag that should be on: yes, no as a warning, or unknown."""
-    if value is None:
-        return Cell("unknown", tone="unknown")
-    return Cell("yes") if value else Cell("no", tone="warn")
+@action("/domains/group")
+def put_into_group(db: DB, data: Data, user: CurrentUser) -> View | Go:
+    """Choose the group of these domains by hand."""
+    picked = DOMAINS.picked(db, data)
+    form = GROUP.read(db, data) if picked.is_confirmed else GROUP.show(db)
+    if not picked.is_confirmed or not form.is_valid:
+        return View(ASK, status=200 if form.is_valid else 422, picked=picked, form=form)
+    chosen = form.data["group_id"]
+    moved = regroup(db, picked.where, chosen, user.name)
+    return Go(picked.back, toast=f"{'Put into the group' if chosen else 'Left to the rules'}: {moved:,}")
 
 
-def status(value: str | None, row: Any) -> Cell:
-    """What the registrar says of it, unless its account does not list it any more."""
-    if row["missing_since"]:
-        return Cell(f"missing since {row['missing_since']:%Y-%m-%d}", tone="warn", title=value or "")
-    return Cell(value) if value else Cell("unknown", tone="unknown")
+@action("/domains/rules")
+def leave_to_the_rules(db: DB, data: Data, user: CurrentUser) -> View | Go:
+    """Forget which group was chosen by hand for these domains; the first rule that fits decides."""
+    picked = DOMAINS.picked(db, data)
+    if not picked.is_confirmed:
+        return View(ASK, picked=picked)
+    left = regroup(db, picked.where, None, user.name)
+    return Go(picked.back, toast=f"Left to the rules: {left:,}")
 
 
-def seen(value: Any, _row: Any) -> Cell:
-    """How long ago its account listed it."""
-    return Cell(ago(value, now()), title=f"{value:%Y-%m-%d %H:%M} UTC") if value else Cell("never", tone="unknown")
+def regroup(db: Any, where: list[Any], group_id: int | None, who: str) -> int:
+    """Put domains into a group by hand, or leave them to the rules; returns how many."""
+    said = f"typed in by {who}" if group_id else ""
+    chosen = {"group_id": group_id, "group_is_typed": group_id is not None, "group_said": said, "rule_id": None}
+    moved: int = db.bulk(update(Domain).where(*where).values(chosen), why=said or "left to the rules")
+    assign(db)
+    return moved
 
 
-def day(value: date | None, _row: Any) -> Cell:
-    """A bare day."""
-    return Cell(value.isoformat()) if value else Cell("unknown", tone="unknown")
+@action("/domains/remove")
+def remove_unlisted(db: DB, data: Data) -> View | Go:
+    """Remove those of these domains from the portfolio that no account lists; the others stay."""
+    picked = DOMAINS.picked(db, data)
+    if not picked.is_confirmed:
+        return View(ASK, picked=picked)
+    is_unlisted = or_(col(Domain.missing_since).is_not(None), col(Domain.source_id).is_(None))
+    gone = db.bulk(delete(Domain).where(*picked.where, is_unlisted), why="no account lists them")
+    stay = picked.count - gone
+    return Go(picked.back, toast=f"Removed: {gone:,}" + (f"; still in their account: {stay:,}" if stay else ""))
 
 
 DOMAINS = Table(
@@ -62,16 +86,18 @@ DOMAINS = Table(
     Column(Domain.privacy, filter=True, empty="unknown"),
     Column(Domain.renewal_price, label="Renewal price", filter=True, empty="unknown"),
     Column(Domain.currency, filter=True, empty="unknown"),
-    Column(Domain.registered_on, label="Registered", show=day),
+    Column(Domain.registered_on, label="Registered", filter=True, show=day),
     Column(Domain.status, filter=True, empty="unknown", show=status),
-    Column(Domain.last_seen_at, label="Last seen", show=seen),
+    Column(Domain.last_seen_at, label="Last seen", filter=True, show=seen),
+    Column(Domain.name, label="Name in the DNS", search=True, optional=True),
+    Column(REASON, name="group_why", label="Group because of", optional=True),
+    Column(Domain.first_seen_at, label="First seen", filter=True, optional=True, show=seen),
     Column(col(Domain.missing_since).is_not(None), name="missing", filter=True, hidden=True),
     Column(Domain.missing_since, hidden=True),
-    Column(Domain.name, name="name", search=True, hidden=True),
     Column(Domain.expires_is_day, hidden=True),
-    Column(REASON, name="group_why", hidden=True),
     joins=[Group, Source],
     sort=Domain.expires_at,
     link="/domains/{name}",
+    bulk=[put_into_group, leave_to_the_rules, remove_unlisted],
     empty="Add a source or import a CSV under Sources; its domains appear here.",
 )

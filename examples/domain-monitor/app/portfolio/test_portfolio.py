@@ -1,8 +1,9 @@
 """The portfolio, the page of one domain, and the costs."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from sqlmodel import select
@@ -44,7 +45,7 @@ def test_the_most_urgent_stands_first_with_its_days_in_words(client: TestClient,
 )
 def test_an_expiry_has_the_colour_of_its_urgency(client: TestClient, db: Session, days: int, tone: str) -> None:
     add(db, "acme.com", expires_at=now() + timedelta(days=days))
-    assert html(client.get("/domains")).all(f"#domains tbody td:nth-child(2) span.{tone}")
+    assert html(client.get("/domains")).all(f"#domains tbody td:nth-child(3) span.{tone}")
 
 
 def test_each_number_leads_to_its_rows(client: TestClient, db: Session, shops: Group) -> None:
@@ -137,6 +138,36 @@ def test_a_domain_of_an_account_cannot_be_removed(client: TestClient, db: Sessio
     assert not html(client.get("/domains/acme.com")).all("form[action='/domains/acme.com/remove']")
     assert client.post("/domains/acme.com/remove").status_code == 409
     assert client.get("/domains/acme.com").status_code == 200
+
+
+def test_many_domains_are_put_into_a_group_and_given_back(client: TestClient, db: Session, shops: Group) -> None:
+    for name in ("acme.com", "acme.net", "other.com"):
+        add(db, name)
+    asked = html(client.post("/domains/group", data={"all": "1", "back": "/domains?q=acme"})).one("main form")
+    assert "2 rows: all that match" in asked.text
+    sent = {"all": "1", "back": "/domains?q=acme", "confirmed": "2"}
+    assert client.post("/domains/group", data={**sent, "group_id": shops.id}).headers["location"] == "/domains?q=acme"
+    assert html(client.get("/domains?group=Shops")).one("#domains [role=status]").text == "2 of 3"
+    client.post("/domains/rules", data=sent)
+    assert html(client.get("/domains?group=Shops")).one("#domains [role=status]").text == "0 of 3"
+
+
+def test_of_many_domains_only_the_unlisted_are_removed(client: TestClient, db: Session) -> None:
+    db.add(source := Source(name="Main", kind="namecom"))
+    db.flush()
+    add(db, "acme.com", source_id=source.id)
+    add(db, "sold.com", source_id=source.id, missing_since=now())
+    done = client.post("/domains/remove", data={"all": "1", "back": "/domains", "confirmed": "2"})
+    assert "Removed: 1; still in their account: 1" in unquote(done.cookies["toast"])
+    assert [name for (name,) in db.execute(select(Domain.name))] == ["acme.com"]
+
+
+def test_the_portfolio_can_be_had_as_a_file(client: TestClient, db: Session, shops: Group) -> None:
+    add(db, "acme.com", expires_at=datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC), group_id=shops.id)
+    assert client.get("/domains?cols=expires_at,group&format=csv").text.splitlines() == [
+        "Name,Expires,Group",
+        "acme.com,2027-01-02 03:04:05,Shops",
+    ]
 
 
 def test_a_viewer_may_not_remove(client_as: Callable[[Role], TestClient], db: Session) -> None:

@@ -42,15 +42,15 @@ class Database:
     """The engines of one database; made at start, closed at the end, never at import."""
 
     def __init__(self, url: str, *, keyring: Keyring, wait_s: float = WAIT_S) -> None:
-        self.url, self.wait_s = make_url(url), wait_s
+        self.url, self.wait_s, self.keyring = make_url(url), wait_s, keyring
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.before_commit: Callable[[Session], None] | None = None
         self._turnstile: Turnstile | None = None
         self._writing_thread: int | None = None
         if self.is_sqlite:
             self._turnstile = Turnstile(Path(str(self.url.database)), wait_s=wait_s)
-        self.writer = self._engine(keyring, query_only=False)
-        self.reader = self._engine(keyring, query_only=True)
+        self.writer = self._engine(query_only=False)
+        self.reader = self._engine(query_only=True)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -104,7 +104,7 @@ class Database:
         if self._turnstile:
             self._turnstile.close()
 
-    def _engine(self, keyring: Keyring, *, query_only: bool) -> Engine:
+    def _engine(self, *, query_only: bool) -> Engine:
         # SQLite: the pool never makes anybody wait, for writers queue at the turnstile, which is fair.
         engine = create_engine(
             self.url,
@@ -114,7 +114,7 @@ class Database:
             pool_use_lifo=True,
             hide_parameters=True,  # an error's text must not carry a secret into a log
         )
-        give_keyring(engine.dialect, keyring)
+        give_keyring(engine.dialect, self.keyring)
         if self.is_sqlite:
             event.listen(engine, "connect", _prepare(query_only, self.wait_s))
             event.listen(engine, "begin", self._begin_read if query_only else self._begin_write)

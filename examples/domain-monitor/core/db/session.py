@@ -1,14 +1,16 @@
 """The session every handler gets: reads, writes that are recorded, and upserts that diff."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from pydantic.fields import FieldInfo
-from sqlalchemy import Column, Insert, Table, bindparam, event, inspect, select, tuple_
+from sqlalchemy import Insert, Table, TextClause, bindparam, event, inspect, select, tuple_
 from sqlalchemy.engine import Result
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
 from sqlalchemy.sql.dml import UpdateBase
@@ -24,7 +26,9 @@ BATCH = 500
 MASK = "••••"
 _SECRET_WORDS = ("password", "passphrase", "secret", "token", "credential", "api_key", "private_key")
 _BULK = "pyops_bulk"
+_WRITES = re.compile(r"\s*(insert|update|delete|replace)\b", re.IGNORECASE)
 _PLAIN = (str, int, float, bool)
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _Row = dict[str, Any]
 _Rows = dict[tuple[Any, ...], _Row]  # by their key
 logger = log.get("core.db")
@@ -48,8 +52,8 @@ class Change:
     op: str
     table: str
     key: str
-    before: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 @dataclass
@@ -100,8 +104,7 @@ class Session(SQLModelSession):
             # An insert also names the columns that it leaves to their default, as None.
             named = {k: v for k, v in statement.compile().params.items() if k in table.c}
             values = {k: v for k, v in named.items() if v is not None or not isinstance(statement, Insert)}
-            after = {"why": why, "rows": rows, **_shown(table, values)}
-            self._note(table, [Change(statement.__visit_name__, table.name, "", {}, after)])
+            self.note(table, statement.__visit_name__, after={"why": why, "rows": rows, **values})
         return rows
 
     def upsert(
@@ -141,7 +144,8 @@ class Session(SQLModelSession):
             left_out = _left_out(model, table, rows[0])
             new = [{**{name: _default(field) for name, field in left_out.items()}, **row} for row in rows]
             self.connection().execute(table.insert(), new)
-            self._note(table, [Change("create", table.name, _key(names, row), {}, _shown(table, row)) for row in new])
+            for row in new:
+                self.note(table, "create", _key(names, row), after=row)
 
     def _change(self, table: Table, names: tuple[str, ...], pairs: list[tuple[_Row, _Row]]) -> int:
         """Update the rows that differ from what they were; how many did."""
@@ -155,14 +159,22 @@ class Session(SQLModelSession):
             keys = [{f"key_{c.name}": old[c.name] for c in table.primary_key} for old, _ in differing]
             news = [{f"new_{n}": row[n] for n in changed} for _, row in differing]
             self.connection().execute(statement, [key | new for key, new in zip(keys, news, strict=True)])
-            shown = [[_shown(table, {n: side[n] for n in changed}) for side in pair] for pair in differing]
-            told = [_key(names, row) for _, row in differing]
-            self._note(table, [Change("update", table.name, k, *s) for k, s in zip(told, shown, strict=True)])
+            for old, row in differing:
+                before, after = ({name: side[name] for name in changed} for side in (old, row))
+                self.note(table, "update", _key(names, row), before, after)
         return sum(map(len, updates.values()))
 
-    def _note(self, table: Table, changes: list[Change]) -> None:
-        if _is_audited(table):
-            self.changes += changes
+    def note(
+        self,
+        table: Table,
+        op: str,
+        key: str = "",
+        before: Mapping[str, Any] = _NOTHING,
+        after: Mapping[str, Any] = _NOTHING,
+    ) -> None:
+        """Record a change at the commit, secrets masked; core's bookkeeping is left out."""
+        if table.info.get("audited", not table.name.startswith("core_")):
+            self.changes.append(Change(op, table.name, key, _shown(table, before), _shown(table, after)))
 
 
 def _by_key(table: Table, rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> _Rows:
@@ -184,28 +196,18 @@ def _by_key(table: Table, rows: Iterable[Mapping[str, Any]], names: tuple[str, .
 
 
 def _left_out(model: type[SQLModel], table: Table, row: dict[str, Any]) -> dict[str, FieldInfo]:
-    """The model's fields with a default that a row does not name."""
-    return {
-        name: field
-        for name, field in model.model_fields.items()
-        if name in table.c and name not in row and not field.is_required() and not _is_generated(table.c[name])
-    }
+    """The model's fields with a default that a row does not name, and that the database does not fill itself."""
+    unnamed = {name: table.c[name] for name in model.model_fields if name in table.c and name not in row}
+    ours = [name for name, column in unnamed.items() if not column.primary_key and column.server_default is None]
+    return {name: field for name in ours if not (field := model.model_fields[name]).is_required()}
 
 
 def _default(field: FieldInfo) -> Any:
     return field.get_default(call_default_factory=True, validated_data={})
 
 
-def _is_generated(column: Column[Any]) -> bool:
-    return bool(column.primary_key or column.server_default is not None)
-
-
 def _key(names: tuple[str, ...], row: Mapping[str, Any]) -> str:
     return " ".join(str(row[name]) for name in names)
-
-
-def _is_audited(table: Table) -> bool:
-    return bool(table.info.get("audited", not table.name.startswith("core_")))
 
 
 def _shown(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,7 +235,7 @@ def _record_flush(session: Session, _context: object) -> None:
         for row in rows:
             state = inspect(row)
             table = state.mapper.local_table
-            if not isinstance(table, Table) or not _is_audited(table):
+            if not isinstance(table, Table):
                 continue
             columns = {a.key: a.columns[0].name for a in state.mapper.column_attrs}
             if op == "update":
@@ -244,11 +246,12 @@ def _record_flush(session: Session, _context: object) -> None:
             before = {c: (h.deleted or h.unchanged or (None,))[0] for c, h in history.items()} if op != "create" else {}
             after = {c: getattr(row, a) for a, c in columns.items()} if op != "delete" else {}
             key = " ".join(str(v) for v in state.mapper.primary_key_from_instance(row))
-            session.changes.append(Change(op, table.name, key, _shown(table, before), _shown(table, after)))
+            session.note(table, op, key, before, after)
 
 
 def _refuse_bulk(state: ORMExecuteState) -> None:
-    if (state.is_insert or state.is_update or state.is_delete) and not state.execution_options.get(_BULK):
+    written = _WRITES.match(state.statement.text) if isinstance(state.statement, TextClause) else None
+    if (written or state.is_insert or state.is_update or state.is_delete) and not state.execution_options.get(_BULK):
         raise CoreError("a statement that writes many rows must say why: db.bulk(statement, why='…')")
 
 

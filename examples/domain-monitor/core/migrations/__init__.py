@@ -5,7 +5,7 @@ start); whether there is any is seen here, from the revision files and the versi
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,33 +56,24 @@ def current(connection: Connection, history: History) -> str | None:
     return connection.exec_driver_sql(f"SELECT version_num FROM {history.version_table}").scalar()
 
 
-def pending(database: Database, histories: Iterable[History]) -> dict[str, list[str]]:
+def pending(database: Database, histories: Sequence[History]) -> dict[str, list[str]]:
     """The revisions still to run, oldest first, by history; UserError when the database knows newer ones."""
-    wanted = list(histories)
     with database.reader.connect() as connection:
-        if all(history.head() == (current(connection, history) or "") for history in wanted):
-            return {history.name: [] for history in wanted}
+        if all(history.head() == (current(connection, history) or "") for history in histories):
+            return {history.name: [] for history in histories}
     from . import alembic
 
-    return alembic.pending(database, wanted)
+    return alembic.pending(database, histories)
 
 
-def upgrade(database: Database, histories: Iterable[History], *, snapshots: Path) -> dict[str, list[str]]:
+def upgrade(database: Database, histories: Sequence[History], *, snapshots: Path) -> dict[str, list[str]]:
     """Run what is pending, all of it in one transaction after a snapshot; returns what ran, by history."""
-    wanted = list(histories)
-    todo = pending(database, wanted)
+    todo = pending(database, histories)
     if not any(todo.values()):
         return todo
     from . import alembic
 
-    return alembic.upgrade(database, wanted, snapshots=snapshots)
-
-
-def new_revision(database: Database, history: History, message: str) -> Path | None:
-    """Write the revision that brings the tables to what the models say; None when they agree already."""
-    from . import alembic
-
-    return alembic.new_revision(database, history, message)
+    return alembic.upgrade(database, histories, snapshots=snapshots)
 
 
 def differences(connection: Connection, history: History) -> list[object]:

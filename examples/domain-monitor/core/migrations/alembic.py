@@ -3,9 +3,10 @@
 import os
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,52 +31,50 @@ SNAPSHOTS_KEPT = 5
 logger = log.get("core.migrations")
 
 
-def pending(database: Database, histories: Iterable[History]) -> dict[str, list[str]]:
+def pending(database: Database, histories: Sequence[History]) -> dict[str, list[str]]:
     """The revisions still to run, oldest first, by history; UserError when the database knows newer ones."""
     with database.reader.connect() as connection:
         return {h.name: _missing(h, current(connection, h)) for h in histories}
 
 
-def upgrade(database: Database, histories: Iterable[History], *, snapshots: Path) -> dict[str, list[str]]:
+def upgrade(database: Database, histories: Sequence[History], *, snapshots: Path) -> dict[str, list[str]]:
     """Run what is pending, all of it in one transaction after a snapshot; returns what ran.
 
     Foreign keys are off meanwhile (a batch change re-creates a table, which would cascade) and are
     checked before the commit; CoreError when a row would be left pointing nowhere.
     """
-    wanted = list(histories)
-    todo = pending(database, wanted)
-    if not any(todo.values()):
-        return todo
     _snapshot(database, snapshots)
-    with database.writer.connect() as connection:
-        if database.is_sqlite:
-            _outside_transaction(connection, "PRAGMA foreign_keys=OFF")
-        try:
-            with connection.begin():
-                ran = {
-                    h.name: _missing(h, current(connection, h)) for h in wanted
-                }  # another process may have been first
-                for history in wanted:
-                    _upgrade_one(connection, history)
-                if database.is_sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
-                    raise CoreError(f"migration undone: rows would point nowhere, the first in table {orphans[0][0]}")
-        finally:
-            if database.is_sqlite:
-                _outside_transaction(connection, "PRAGMA foreign_keys=ON")
+    with database.writer.connect() as connection, _without_foreign_keys(connection), connection.begin():
+        ran = {h.name: _missing(h, current(connection, h)) for h in histories}  # another process may have been first
+        for history in histories:
+            script = _script(history)
+            upgrades = partial(script._upgrade_revs, "head")
+            with _alembic(connection, history, script, lambda revision, _, run=upgrades: run(revision)) as environment:
+                environment.run_migrations()
+        if database.is_sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+            raise CoreError(f"migration undone: rows would point nowhere, the first in table {orphans[0][0]}")
     logger.info("migrated", **{name: revisions[-1] for name, revisions in ran.items() if revisions})
     return ran
 
 
-def _outside_transaction(connection: Connection, pragma: str) -> None:
+@contextmanager
+def _without_foreign_keys(connection: Connection) -> Iterator[None]:
+    """SQLite takes this switch only outside of a transaction."""
     driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    driver.execute(pragma)
+    if not isinstance(driver, sqlite3.Connection):
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
 
 
 def new_revision(database: Database, history: History, message: str) -> Path | None:
     """Write the revision that brings the tables to what the models say; None when they agree already."""
     history.folder.mkdir(exist_ok=True)
-    if _missing(history, _current_of(database, history)):
+    if pending(database, [history])[history.name]:
         raise UserError("the database is behind: run `python -m core migrate` first")
     script = _script(history)
     options: dict[str, Any] = {
@@ -124,7 +123,7 @@ def _alembic(
     connection: Connection,
     history: History,
     script: ScriptDirectory,
-    step: Callable[[Any, Any], list[Any]] | None = None,
+    step: Callable[..., list[Any]] | None = None,
 ) -> Iterator[EnvironmentContext]:
     """Alembic's machinery for one history on our connection, without an env.py or alembic.ini."""
 
@@ -143,19 +142,6 @@ def _alembic(
             user_module_prefix="sqlmodel.",
         )
         yield environment
-
-
-def _upgrade_one(connection: Connection, history: History) -> None:
-    script = _script(history)
-    with _alembic(
-        connection, history, script, lambda revision, _: script._upgrade_revs("head", revision)
-    ) as environment:
-        environment.run_migrations()
-
-
-def _current_of(database: Database, history: History) -> str | None:
-    with database.reader.connect() as connection:
-        return current(connection, history)
 
 
 def _missing(history: History, current: str | None) -> list[str]:

@@ -1,12 +1,23 @@
-"""What a URL says of a table: search, filters, sort, page. Nothing about a table is kept elsewhere."""
+"""What a URL says of a table: search, filters, sort, columns, page. Nothing about a table is kept elsewhere."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
 LONGEST_VALUE = 200
 Pairs = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Something to choose, in words: a place to go to, or a value of an input; `active` when it is chosen."""
+
+    label: str
+    href: str = ""
+    value: str = ""
+    active: bool = False
 
 
 class UrlState:
@@ -43,8 +54,8 @@ class UrlState:
         return [(name, value) for name, value in self.params.multi_items() if value and name not in names]
 
     def url(self, pairs: Iterable[tuple[str, str]]) -> str:
-        """This path with a query."""
-        query = urlencode(list(pairs))
+        """This path with a query; commas stay readable."""
+        query = urlencode(list(pairs), safe=",")
         return f"{self.path}?{query}" if query else self.path
 
 

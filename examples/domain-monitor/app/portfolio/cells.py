@@ -1,0 +1,47 @@
+"""How each value of the portfolio reads."""
+
+from datetime import date
+from typing import Any
+
+from app.domains import days_left, in_words, urgency
+from app.groups import UNASSIGNED
+from core import Cell, now, today
+from core.time import ago
+
+
+def expiry(value: Any, row: Any) -> Cell:
+    """The day it expires, the days left in words, the exact moment on hover where it is known."""
+    days = days_left(value, today())
+    if days is None:
+        return Cell("unknown", tone="unknown")
+    moment = "" if row["expires_is_day"] else f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    return Cell(f"{value:%Y-%m-%d}", note=in_words(days), tone=urgency(days), title=moment)
+
+
+def group(value: str | None, row: Any) -> Cell:
+    """The group, and on hover who or what put it there."""
+    return Cell(value, title=row["group_why"]) if value else Cell(UNASSIGNED, tone="unknown")
+
+
+def wanted(value: bool | None, _row: Any) -> Cell:
+    """A flag that should be on: yes, no as a warning, or unknown."""
+    if value is None:
+        return Cell("unknown", tone="unknown")
+    return Cell("yes") if value else Cell("no", tone="warn")
+
+
+def status(value: str | None, row: Any) -> Cell:
+    """What the registrar says of it, unless its account does not list it any more."""
+    if row["missing_since"]:
+        return Cell(f"missing since {row['missing_since']:%Y-%m-%d}", tone="warn", title=value or "")
+    return Cell(value) if value else Cell("unknown", tone="unknown")
+
+
+def seen(value: Any, _row: Any) -> Cell:
+    """How long ago its account listed it."""
+    return Cell(ago(value, now()), title=f"{value:%Y-%m-%d %H:%M} UTC") if value else Cell("never", tone="unknown")
+
+
+def day(value: date | None, _row: Any) -> Cell:
+    """A bare day."""
+    return Cell(value.isoformat()) if value else Cell("unknown", tone="unknown")
