@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.sources.account import SourceError
+from app.sources.failures import SourceError
 from app.sources.kinds import KINDS
 from app.sources.listing import Listing
 from tests.example.replay import Answer, Replay, serving

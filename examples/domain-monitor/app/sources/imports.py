@@ -13,24 +13,10 @@ from typing import Any
 from app.domains import shown_name
 from core import UserError
 
-from .listing import domain_name, flag, moment, price
+from .listing import COLUMN_OF, domain_name, flag, moment, price
 from .storing import CENT, moment_of
 
 LONGEST = 3_000  # rows: one file is one transaction of some 0.35 s, in which nobody else can write
-HEADERS = {
-    "name": "name domain domainname fqdn",
-    "expires_at": "expiresat expires expireson expiry expirydate expiration expirationdate expiredate renewaldate",
-    "registered_on": "registeredon registered registeredat registrationdate created createdat creationdate",
-    "registrar": "registrar provider",
-    "status": "status",
-    "auto_renew": "autorenew autorenewal autorenewenabled",
-    "locked": "locked lock transferlock islocked",
-    "privacy": "privacy whoisprivacy whoisguard privacyenabled",
-    "renewal_price": "renewalprice price renewal cost priceperyear yearlyprice",
-    "currency": "currency",
-    "group": "group unit businessunit team department",
-}
-COLUMN_OF = {header: column for column, headers in HEADERS.items() for header in headers.split()}
 WRITTEN_DATES = ("%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/\d{4}")
 DECIMAL_COMMA = re.compile(r"(\d{1,3}(\.\d{3})+|\d+),\d{1,2}")

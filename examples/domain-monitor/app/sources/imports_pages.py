@@ -7,8 +7,9 @@ from starlette.datastructures import UploadFile
 
 from core import DB, CurrentUser, Data, Go, Refused, Session, View, action, now, page
 
-from .imports import HEADERS, LONGEST, UnusableFile, read, text_of
+from .imports import LONGEST, UnusableFile, read, text_of
 from .imports_plan import apply, plan
+from .listing import HEADERS
 from .models import Upload
 
 KEPT = timedelta(days=1)

@@ -27,8 +27,9 @@ from core import (
 from core.forms import FieldView, FormView
 from core.time import ago
 
-from .account import SourceError
-from .kinds import KINDS, Kind
+from .failures import SourceError
+from .kind import Kind
+from .kinds import KINDS
 from .models import Source
 
 TONES: dict[str, Any] = {"complete": "good", "incomplete": "warn", "failed": "bad", "never read": "unknown"}
