@@ -14,7 +14,7 @@ from ..settings import Settings
 from .kinds import kind_of
 from .listing import Listing
 from .models import Source
-from .storing import KEEPS_NAMES, Part, Tally, known_to, miss, store
+from .storing import KEEPS_NAMES, Part, Tally, expiries_of, known_to, miss, store
 
 ROWS = 500  # in one transaction: well under the half second that others may have to wait for it
 
@@ -39,7 +39,9 @@ def read(db: Session, id: int, step: Step, *, timeout_s: float) -> None:
     try:
         source = db.get_one(Source, id)
         kind = kind_of(source.kind)
-        listing = kind.read(kind.account(source.credentials, base_url=source.base_url, timeout_s=timeout_s))
+        credentials, base_url = source.credentials, source.base_url
+        known = {name: expires_at for name, expires_at in db.execute(expiries_of(id))}
+        listing = kind.read(kind.account(credentials, base_url=base_url, timeout_s=timeout_s, known=known))
         for start in range(0, len(listing.registrations), ROWS):
             part = Part(id, kind.label, listing.registrations[start : start + ROWS], at)
             step.call(partial(store, part=part, tally=tally))

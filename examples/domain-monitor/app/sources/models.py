@@ -47,7 +47,7 @@ def troubles(db: Session, at: datetime) -> list[str]:
 
 
 class Upload(SQLModel, table=True):
-    """A CSV file between its dry run and its import; its text stays out of the audit."""
+    """A file between its dry run and its import; its text stays out of the audit."""
 
     __table_args__ = {"info": {"audited": False}}
 

@@ -102,6 +102,11 @@ def known_to(db: Session, source_id: int) -> int:
     return db.scalar(counted) or 0
 
 
+def expiries_of(source_id: int) -> Any:
+    """SELECT the names of an account and when they expire."""
+    return select(Domain.name, Domain.expires_at).where(Domain.source_id == source_id)
+
+
 def rows_of(names: Iterable[str]) -> Any:
     """SELECT the columns of the domains with these names."""
     return select(*(getattr(Domain, name) for name in COLUMNS)).where(col(Domain.name).in_(list(names)))
