@@ -35,6 +35,8 @@ def wanted(value: bool | None, _row: Any) -> Cell:
 
 def status(value: str | None, row: Any) -> Cell:
     """What the registrar says of it, unless its account does not list it any more."""
+    if row["retired_at"]:
+        return Cell(f"retired {row['retired_at']:%Y-%m-%d}", tone="unknown", title=value or "")
     if row["missing_since"]:
         return Cell(f"missing since {row['missing_since']:%Y-%m-%d}", tone="warn", title=value or "")
     return Cell(value) if value else Cell("unknown", tone="unknown")
@@ -43,6 +45,13 @@ def status(value: str | None, row: Any) -> Cell:
 def seen(value: Any, _row: Any) -> Cell:
     """How long ago its account listed it."""
     return Cell(ago(value, now()), title=f"{value:%Y-%m-%d %H:%M} UTC") if value else Cell("never", tone="unknown")
+
+
+def source(value: str | None, row: Any) -> Cell:
+    """The account it belongs to, and whether it is in another one too."""
+    if row["accounts"] > 1:
+        return Cell(value or "none", note=f"in {row['accounts']} accounts", tone="warn")
+    return Cell(value) if value else Cell("none", tone="unknown")
 
 
 def day(value: date | None, _row: Any) -> Cell:
@@ -56,7 +65,7 @@ DOMAINS = Table(
     Column(Domain.expires_at, label="Expires", filter=True, show=expiry),
     Column(Group.name, name="group", label="Group", filter=True, empty=UNASSIGNED, show=group),
     Column(Domain.registrar, filter=True),
-    Column(Source.name, name="source", label="Source", filter=True, empty="none"),
+    Column(Source.name, name="source", label="Source", filter=True, empty="none", show=source),
     Column(Domain.auto_renew, label="Auto-renew", filter=True, empty="unknown", show=wanted),
     Column(Domain.locked, label="Lock", filter=True, empty="unknown", show=wanted),
     Column(Domain.privacy, filter=True, empty="unknown"),
@@ -66,7 +75,10 @@ DOMAINS = Table(
     Column(Domain.status, filter=True, empty="unknown", show=status),
     Column(Domain.last_seen_at, label="Last seen", show=seen),
     Column(col(Domain.missing_since).is_not(None), name="missing", filter=True, hidden=True),
+    Column(col(Domain.accounts) > 1, name="twice", label="In two accounts", filter=True, hidden=True),
+    Column(Domain.accounts, hidden=True),
     Column(Domain.missing_since, hidden=True),
+    Column(Domain.retired_at, hidden=True),
     Column(Domain.name, name="name", search=True, hidden=True),
     Column(Domain.expires_is_day, hidden=True),
     Column(REASON, name="group_why", hidden=True),
