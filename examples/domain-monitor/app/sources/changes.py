@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import col, delete
+from sqlmodel import col, delete, insert
 
 from core import Session
 
@@ -42,11 +42,13 @@ def _expiry(before: datetime | None, after: datetime | None) -> Iterator[Found]:
 
 
 def remember(db: Session, at: datetime, source: str, found: Iterable[tuple[str, Found]]) -> None:
-    """Write the changes of one read."""
-    db.add_all(
-        Change(at=at, source=source, name=name, what=what, before=before[:120], after=after[:120])
+    """Write the changes of one read: as plain rows, for a lost list may be thousands in one transaction."""
+    rows = [
+        {"at": at, "source": source, "name": name, "what": what, "before": before[:120], "after": after[:120]}
         for name, (what, before, after) in found
-    )
+    ]
+    if rows:
+        db.connection().execute(insert(Change), rows)
 
 
 def forget(db: Session, at: datetime) -> None:
