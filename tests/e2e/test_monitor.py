@@ -15,7 +15,7 @@ from tests.e2e.conftest import REPOSITORY, Seen, Tool
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Page]
-PAGES = ["/domains", "/costs", "/groups", "/sources", "/sources/new", "/sources/import", "/-/jobs"]
+PAGES = ["/domains", "/costs", "/groups", "/sources", "/sources/new", "/sources/import", "/changes", "/-/jobs"]
 TOTAL = re.compile(r"^10,00\d$")  # another test may have added its two
 OF_TOTAL = re.compile(r"of 10,00\d$")
 NAMES = ["alpha-watch.com", "beta-watch.net"]

@@ -5,24 +5,29 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.sources.account import SourceError
+from app.sources.failures import SourceError
 from app.sources.kinds import KINDS
 from app.sources.listing import Listing
-from tests.example.replay import Answer, Replay, serving
+from tests.example.replay import Answer, Replay, Request, serving
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLE = REPOSITORY / "examples" / "domain-monitor"
 RECORDINGS = REPOSITORY.parent / "shared" / "recordings"
 CREDENTIALS = {
     "godaddy": {"key": "gd-key-5f1c", "secret": "gd-secret-77ab"},
+    "cloudflare": {"account_id": "acc0", "token": "cf-token-12fe"},
     "namecheap": {"api_user": "acme", "api_key": "nc-key-90de", "username": "acme", "client_ip": "192.0.2.7"},
+    "gandi": {"token": "gandi-token-55aa"},
     "namecom": {"username": "acme", "token": "ncom-token-31c8"},
+    "inwx": {"username": "acme", "password": "inwx-password-6b6b"},
+    "namesilo": {"key": "silo-key-abab"},
+    "dnsimple": {"account_id": "731", "token": "simple-token-4545"},
 }
 LISTS = {
     "godaddy": "registrar/godaddy_v1_list_2019a.json",
@@ -33,7 +38,8 @@ ERRORS = {
     "godaddy": ("godaddy", "registrar/godaddy_v1_404_2021.json"),
     "namecheap": ("namecheap.domains.getList", "registrar/namecheap_getInfo_error_2020.xml"),
 }
-SECRETS = ("gd-key-5f1c", "gd-secret-77ab", "nc-key-90de", "ncom-token-31c8")
+NOT_SECRET = ("acme", "192.0.2.7", "acc0", "731")
+SECRETS = {value for given in CREDENTIALS.values() for value in given.values() if value not in NOT_SECRET}
 
 pytestmark = pytest.mark.skipif(
     not RECORDINGS.is_dir(), reason=f"no recordings beside the repository: {RECORDINGS.name}"
@@ -54,6 +60,21 @@ def expected(file: str) -> Any:
     return entry["expect"]
 
 
+def recorded() -> list[Any]:
+    """Every recorded answer of a registrar that is about domains, whatever was asked for."""
+    file = RECORDINGS / "index.json"
+    index = json.loads(file.read_text()) if file.is_file() else []
+    answers = [entry for entry in index if entry["file"].startswith("registrar/") and "expect" in entry]
+    return [pytest.param(entry, id=Path(entry["file"]).stem) for entry in answers if entry["provider"] in KINDS]
+
+
+def answering_with(entry: dict[str, Any]) -> Callable[[Request], Answer]:
+    """Answer everything with one recording, except for what was asked of an API that it does not come from."""
+    body, headers = (RECORDINGS / entry["file"]).read_bytes(), entry.get("headers") or {}
+    given = Answer(entry.get("status", 200), body, {"Content-Type": headers.get("Content-Type", "text/plain")})
+    return lambda request: Answer(404, b"{}") if request.path.startswith("/core/") else given
+
+
 def listing(replay: Replay, kind: str) -> Listing:
     account = KINDS[kind].account(CREDENTIALS[kind], base_url=replay.url, sleep=lambda seconds: None)
     return KINDS[kind].read(account)
@@ -72,14 +93,21 @@ def command(replay: Replay, kind: str) -> subprocess.CompletedProcess[str]:
 
 
 def as_expected(row: dict[str, Any]) -> dict[str, Any]:
-    return {"expires": row["expires_at"]} | {name: row[name] for name in ("name", "auto_renew", "locked", "privacy")}
+    """A domain as the index describes one, which leaves out what a recording does not show."""
+    return row | {"expires": row["expires_at"]}
+
+
+def told(found: list[dict[str, Any]], want: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was found, cut to what the index expects of each domain."""
+    assert len(found) == len(want)
+    return [{name: as_expected(row)[name] for name in asked} for row, asked in zip(found, want, strict=True)]
 
 
 @pytest.mark.parametrize("kind", LISTS)
 def test_a_recorded_list_is_read_as_the_index_expects(replay: Replay, kind: str) -> None:
     want = expected(LISTS[kind])
     found = listing(replay, kind)
-    assert [as_expected(row.as_json()) for row in found.registrations] == want
+    assert told([row.as_json() for row in found.registrations], want) == want
     assert (found.complete, found.notes) == (True, ())
 
 
@@ -88,7 +116,36 @@ def test_the_command_prints_the_recorded_list(replay: Replay, kind: str) -> None
     want = expected(LISTS[kind])
     done = command(replay, kind)
     assert (done.returncode, done.stderr) == (0, "")
-    assert [as_expected(json.loads(line)) for line in done.stdout.splitlines()] == want
+    assert told([json.loads(line) for line in done.stdout.splitlines()], want) == want
+
+
+@pytest.mark.parametrize("entry", recorded())
+def test_every_recording_becomes_what_the_index_says(replay: Replay, entry: dict[str, Any]) -> None:
+    want = entry["expect"]
+    if not (RECORDINGS / entry["file"]).is_file():
+        pytest.skip("not among the recordings here")
+    replay.instead = answering_with(entry)
+    try:
+        found = listing(replay, entry["provider"])
+    except SourceError as error:
+        assert str(want["error"]) in str(error)
+        assert not [secret for secret in SECRETS if secret in str(error)]
+    else:
+        assert found.complete == (want is not None), found.notes  # null: no list of registrations
+        assert told([row.as_json() for row in found.registrations], want or []) == (want or [])
+
+
+@pytest.mark.parametrize("entry", recorded())
+def test_the_command_makes_of_every_recording_what_the_index_says(replay: Replay, entry: dict[str, Any]) -> None:
+    want = entry["expect"]
+    replay.instead = answering_with(entry)
+    done = command(replay, entry["provider"])
+    is_list = isinstance(want, list)
+    assert (done.returncode, len(done.stderr.splitlines())) == ((0, 0) if is_list else (1, 1)), done.stderr
+    assert told([json.loads(line) for line in done.stdout.splitlines()], want if is_list else []) == (
+        want if is_list else []
+    )
+    assert not [secret for secret in SECRETS if secret in done.stdout + done.stderr]
 
 
 @pytest.mark.parametrize("kind", ERRORS)

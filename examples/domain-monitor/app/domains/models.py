@@ -42,6 +42,9 @@ class Domain(SQLModel, table=True):
     first_seen_at: datetime = Field(default_factory=now)
     last_seen_at: datetime | None = Field(default=None, description="When its account listed it last.")
     missing_since: datetime | None = Field(default=None, index=True, description="Since when a complete list lacks it.")
+    missing_reads: int = Field(default=0, description="How many complete lists in a row lacked it.")
+    retired_at: datetime | None = Field(default=None, index=True, description="Since when it counts as gone for good.")
+    accounts: int = Field(default=0, index=True, description="How many accounts list it; two is one too many.")
 
     @property
     def is_unlisted(self) -> bool:

@@ -32,6 +32,8 @@ def wanted(value: bool | None, _row: Any) -> Cell:
 
 def status(value: str | None, row: Any) -> Cell:
     """What the registrar says of it, unless its account does not list it any more."""
+    if row["retired_at"]:
+        return Cell(f"retired {row['retired_at']:%Y-%m-%d}", tone="unknown", title=value or "")
     if row["missing_since"]:
         return Cell(f"missing since {row['missing_since']:%Y-%m-%d}", tone="warn", title=value or "")
     return Cell(value) if value else Cell("unknown", tone="unknown")
@@ -40,6 +42,13 @@ def status(value: str | None, row: Any) -> Cell:
 def seen(value: Any, _row: Any) -> Cell:
     """How long ago its account listed it."""
     return Cell(ago(value, now()), title=f"{value:%Y-%m-%d %H:%M} UTC") if value else Cell("never", tone="unknown")
+
+
+def source(value: str | None, row: Any) -> Cell:
+    """The account it belongs to, and whether it is in another one too."""
+    if row["accounts"] > 1:
+        return Cell(value or "none", note=f"in {row['accounts']} accounts", tone="warn")
+    return Cell(value) if value else Cell("none", tone="unknown")
 
 
 def day(value: date | None, _row: Any) -> Cell:

@@ -33,7 +33,9 @@ def per_group(db: Session) -> list[GroupCost]:
     costs = {id: GroupCost(name, name if id else "none") for id, name in named}
     of_what: list[Any] = [Domain.group_id, Domain.currency, col(Domain.missing_since).is_not(None)]
     counted = [func.count(), func.sum(col(Domain.renewal_price))]
-    for group_id, currency, is_missing, count, amount in db.execute(select(*of_what, *counted).group_by(*of_what)):
+    for group_id, currency, is_missing, count, amount in db.execute(
+        select(*of_what, *counted).where(col(Domain.retired_at).is_(None)).group_by(*of_what)
+    ):
         cost = costs[group_id]
         if is_missing:
             cost.missing += count

@@ -10,13 +10,14 @@ from sqlmodel import col, select
 
 from app.domains import AMBER_DAYS, RED_DAYS, Domain, days_left, in_words, last_day_under, urgency
 from app.groups import Group, assign, reason
-from app.sources import Source, troubles
+from app.sources import Listed, Source, troubles
 from core import DB, CurrentUser, Data, Go, Params, Refused, Session, View, action, now, page, today
 from core.forms import FormView
 
 from .table import DOMAINS, GROUP
 
-IS_MISSING = col(Domain.missing_since).is_not(None)
+IS_LOST = col(Domain.missing_since).is_not(None)
+IS_RETIRED = col(Domain.retired_at).is_not(None)
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,32 @@ class Stat:
 @page("/domains", nav="Domains", icon="globe")
 def index(db: DB, params: Params) -> View:
     """Everything we own, the most urgent first."""
-    return View("index.html", stats=stats(db), troubles=troubles(db, now()), domains=DOMAINS.load(db, params))
+    domains, numbers = DOMAINS.load(db, params, where=[~IS_RETIRED]), whole(db)
+    found, said = stats(db, *numbers), troubles(db, now())
+    return View("index.html", stats=found, troubles=said, retired=numbers[-1], domains=domains)
 
 
-def stats(db: Session) -> list[Stat]:
+@page("/retired")
+def retired(db: DB, params: Params) -> View:
+    """Names that several complete lists in a row lacked: gone for good, as far as anybody can tell."""
+    domains = DOMAINS.load(db, params, where=[IS_RETIRED])
+    return View("index.html", title="Retired", stats=[], troubles=[], retired=0, domains=domains)
+
+
+def whole(db: Session) -> list[int]:
+    """How many names there are, are unassigned, in two accounts, missing; and retired, in none of the others."""
+    tests = [true(), col(Domain.group_id).is_(None), col(Domain.accounts) > 1, IS_LOST]
+    *every, retired = counts(db, *tests, IS_RETIRED)
+    left = counts(db, *(and_(IS_RETIRED, test) for test in tests)) if retired else [0] * len(tests)
+    return [*(number - less for number, less in zip(every, left, strict=True)), retired]
+
+
+def stats(db: Session, total: int, unassigned: int, twice: int, missing: int, retired: int) -> list[Stat]:
     """What stands above the table, each number a link to its rows; a missing name is no longer urgent or dear."""
     red, amber = last_day_under(RED_DAYS, today()), last_day_under(AMBER_DAYS, today())
     tests = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), col(Domain.currency).is_(None)]
-    total, unassigned, missing, *numbers = counts(db, true(), col(Domain.group_id).is_(None), IS_MISSING, *tests)
-    gone = counts(db, *(and_(IS_MISSING, test) for test in tests)) if missing else [0] * len(tests)
+    numbers = counts(db, *tests)
+    gone = counts(db, *(and_(IS_LOST, test) for test in tests)) if missing or retired else [0] * len(tests)
     expired, soon, later, unpriced = (every - lost for every, lost in zip(numbers, gone, strict=True))
     _, soon_gone, later_gone, unpriced_gone = gone
     found = [
@@ -75,6 +93,8 @@ def stats(db: Session) -> list[Stat]:
             "/domains?currency=none&missing=no",
         ),
     ]
+    if twice:
+        found.append(Stat("In two accounts", twice, "somebody may pay twice", "warn", "/domains?twice=yes"))
     if missing:
         found.append(Stat("Missing", missing, "no longer in their account", "warn", "/domains?missing=yes"))
     return found
@@ -140,6 +160,11 @@ def shown(db: Session, domain: Domain, form: FormView, *, status: int = 200) -> 
     group = db.get(Group, domain.group_id) if domain.group_id else None
     source = db.execute(select(Source.name).where(Source.id == domain.source_id)).scalar()
     days = days_left(domain.expires, today())
+    others = (
+        select(Source.name).join(Listed).where(Listed.domain_id == domain.id, Source.id != domain.source_id)
+        if domain.accounts > 1
+        else None
+    )
     return View(
         "show.html",
         status=status,
@@ -148,6 +173,7 @@ def shown(db: Session, domain: Domain, form: FormView, *, status: int = 200) -> 
         group=group.name if group else "",
         why=reason(db, domain),
         source=source,
+        others=list(db.scalars(others.order_by(Source.name))) if others is not None else [],
         days=in_words(days),
         tone=urgency(days),
         form=form,

@@ -10,7 +10,7 @@ from app.groups import REASON, UNASSIGNED, Group, assign
 from app.sources import Source
 from core import DB, Column, CurrentUser, Data, Field, Form, Go, Table, View, action
 
-from .cells import day, expiry, group, seen, status, wanted
+from .cells import day, expiry, group, seen, source, status, wanted
 
 ASK = "core/confirm.html"
 
@@ -80,7 +80,7 @@ DOMAINS = Table(
     Column(Domain.expires_at, label="Expires", filter=True, show=expiry),
     Column(Group.name, name="group", label="Group", filter=True, empty=UNASSIGNED, show=group),
     Column(Domain.registrar, filter=True),
-    Column(Source.name, name="source", label="Source", filter=True, empty="none"),
+    Column(Source.name, name="source", label="Source", filter=True, empty="none", show=source),
     Column(Domain.auto_renew, label="Auto-renew", filter=True, empty="unknown", show=wanted),
     Column(Domain.locked, label="Lock", filter=True, empty="unknown", show=wanted),
     Column(Domain.privacy, filter=True, empty="unknown"),
@@ -93,7 +93,10 @@ DOMAINS = Table(
     Column(REASON, name="group_why", label="Group because of", optional=True),
     Column(Domain.first_seen_at, label="First seen", filter=True, optional=True, show=seen),
     Column(col(Domain.missing_since).is_not(None), name="missing", filter=True, hidden=True),
+    Column(col(Domain.accounts) > 1, name="twice", label="In two accounts", filter=True, hidden=True),
+    Column(Domain.accounts, hidden=True),
     Column(Domain.missing_since, hidden=True),
+    Column(Domain.retired_at, hidden=True),
     Column(Domain.expires_is_day, hidden=True),
     joins=[Group, Source],
     sort=Domain.expires_at,

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from app.domains import Domain
 from app.groups import Group
-from app.sources import Source
+from app.sources import Listed, Source
 from core import Session, in_days, now
 from core.audit import AuditEntry
 from core.marks import Role
@@ -182,3 +182,31 @@ def test_currencies_are_not_added_up(client: TestClient, db: Session) -> None:
     add(db, "acme.net", renewal_price="10", currency="USD")
     row = html(client.get("/costs")).one("tr:has(a[href='/domains?group=none'])")
     assert row.text == "unassigned 2 10.00 10.00 every price known"
+
+
+def test_a_retired_name_is_in_no_number_and_on_a_page_of_its_own(client: TestClient, db: Session) -> None:
+    add(db, "acme.com")
+    add(db, "sold.com", missing_since=in_days(-9), retired_at=in_days(-2), renewal_price="4.50", currency="EUR")
+    page = html(client.get("/domains"))
+    assert page.one("#domains [role=status]").text == "1"
+    assert page.all("a.rounded-box")[0].text == "Domains 1"
+    assert page.one("a[href='/retired']").text == "Retired: 1"
+    assert html(client.get("/retired")).one("#domains tbody tr th").text == "sold.com"
+    assert "missing" not in html(client.get("/costs")).one("main").text.lower()
+
+
+def test_a_retired_name_says_so(client: TestClient, db: Session) -> None:
+    add(db, "sold.com", missing_since=in_days(-9), retired_at=in_days(-2))
+    assert f"Retired on {in_days(-2):%Y-%m-%d}" in html(client.get("/domains/sold.com")).one("main").text
+
+
+def test_a_name_in_two_accounts_is_shown_as_such(client: TestClient, db: Session) -> None:
+    db.add_all([mine := Source(name="Mine", kind="namecom"), theirs := Source(name="Theirs", kind="namecom")])
+    db.flush()
+    add(db, "acme.com", source_id=mine.id, accounts=2)
+    domain = db.exec(select(Domain)).one()
+    for source in (mine, theirs):
+        db.add(Listed(domain_id=domain.id or 0, source_id=source.id or 0, seen_at=now()))
+    db.commit()
+    assert html(client.get("/domains?twice=yes")).one("#domains [role=status]").text.startswith("1")
+    assert "It is listed by Theirs too." in html(client.get("/domains/acme.com")).one("main").text

@@ -2,9 +2,9 @@
 
 from core import Feature
 
-from . import imports_pages, jobs, pages
-from .models import Source, troubles
+from . import changes_pages, imports_pages, jobs, pages
+from .models import Change, Listed, Source, troubles
 
-feature = Feature(imports_pages, pages, jobs)  # /sources/import before /sources/{id}
+feature = Feature(imports_pages, pages, changes_pages, jobs)  # /sources/import before /sources/{id}
 
-__all__ = ["Source", "feature", "troubles"]
+__all__ = ["Change", "Listed", "Source", "feature", "troubles"]

@@ -47,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list_kinds() -> int:
     for kind in KINDS.values():
-        fields = " ".join(field.name for field in kind.fields)
-        print(f"{kind.name:<12} {fields:<40} {kind.label}, {kind.base_url}")
+        fields = " ".join(field.name if field.required else f"[{field.name}]" for field in kind.fields)
+        print(f"{kind.name:<12} {fields:<50} {kind.label} {kind.base_url}".rstrip())
     return 0
 
 

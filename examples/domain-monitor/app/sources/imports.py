@@ -1,4 +1,4 @@
-"""A CSV file of domains: what it says, row by row, and what each row would do. No database here."""
+"""A CSV file or a workbook of domains: what it says, row by row, and what each row would do. No database here."""
 
 import csv
 import io
@@ -13,24 +13,11 @@ from typing import Any
 from app.domains import shown_name
 from core import UserError
 
-from .listing import domain_name, flag, moment, price
+from .listing import COLUMN_OF, domain_name, flag, moment, price
 from .storing import CENT, moment_of
+from .workbooks import csv_of, is_workbook
 
 LONGEST = 3_000  # rows: one file is one transaction of some 0.35 s, in which nobody else can write
-HEADERS = {
-    "name": "name domain domainname fqdn",
-    "expires_at": "expiresat expires expireson expiry expirydate expiration expirationdate expiredate renewaldate",
-    "registered_on": "registeredon registered registeredat registrationdate created createdat creationdate",
-    "registrar": "registrar provider",
-    "status": "status",
-    "auto_renew": "autorenew autorenewal autorenewenabled",
-    "locked": "locked lock transferlock islocked",
-    "privacy": "privacy whoisprivacy whoisguard privacyenabled",
-    "renewal_price": "renewalprice price renewal cost priceperyear yearlyprice",
-    "currency": "currency",
-    "group": "group unit businessunit team department",
-}
-COLUMN_OF = {header: column for column, headers in HEADERS.items() for header in headers.split()}
 WRITTEN_DATES = ("%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/\d{4}")
 DECIMAL_COMMA = re.compile(r"(\d{1,3}(\.\d{3})+|\d+),\d{1,2}")
@@ -61,9 +48,12 @@ class Sheet:
 
 
 def text_of(content: bytes) -> str:
-    """The text of an uploaded file; UnusableFile when it is no CSV."""
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise UnusableFile("This is an Excel workbook; save it as CSV and upload that.")
+    """The text of an uploaded file, the first sheet's of a workbook; UnusableFile when there is none."""
+    if is_workbook(content):
+        try:
+            return csv_of(content)
+        except ValueError as error:
+            raise UnusableFile(f"This workbook cannot be read ({error}); save it as CSV and upload that.") from None
     if b"\x00" in content:
         raise UnusableFile("This is no text file; save the list as CSV in UTF-8 and upload that.")
     try:

@@ -1,4 +1,4 @@
-"""Importing a CSV file: upload it, look at what it would do, then do it or forget it."""
+"""Importing a CSV file or a workbook: upload it, look at what it would do, then do it or forget it."""
 
 from datetime import timedelta
 
@@ -7,8 +7,9 @@ from starlette.datastructures import UploadFile
 
 from core import DB, CurrentUser, Data, Go, Refused, Session, View, action, now, page
 
-from .imports import HEADERS, LONGEST, UnusableFile, read, text_of
+from .imports import LONGEST, UnusableFile, read, text_of
 from .imports_plan import apply, plan
+from .listing import HEADERS
 from .models import Upload
 
 KEPT = timedelta(days=1)
@@ -19,12 +20,12 @@ SHOWN = 500  # rows of one outcome on the page
 @page("/sources/import", role="operator")
 def choose_file() -> View:
     """Add domains that no account lists, or what no account knows. You see first what would change."""
-    return View("import.html", title="Import a CSV", problem="", headers=HEADERS, longest=LONGEST)
+    return View("import.html", title="Import a file", problem="", headers=HEADERS, longest=LONGEST)
 
 
 @action("/sources/import")
 def upload(db: DB, data: Data, user: CurrentUser) -> View | Go:
-    """Upload a CSV file for its dry run."""
+    """Upload a CSV file or a workbook for its dry run."""
     file = data.get("file")
     content = file.file.read(LARGEST + 1) if isinstance(file, UploadFile) else b""
     try:
@@ -35,7 +36,7 @@ def upload(db: DB, data: Data, user: CurrentUser) -> View | Go:
         read(text := text_of(content))
     except UnusableFile as error:
         return View(
-            "import.html", status=422, title="Import a CSV", problem=str(error), headers=HEADERS, longest=LONGEST
+            "import.html", status=422, title="Import a file", problem=str(error), headers=HEADERS, longest=LONGEST
         )
     db.bulk(delete(Upload).where(col(Upload.uploaded_at) < now() - KEPT), why="forgotten uploads")
     db.add(row := Upload(text=text, uploaded_by=user.name))

@@ -11,10 +11,11 @@ from core import DB, CoreError, Run, Session, job, now
 from core.jobs import Step
 
 from ..settings import Settings
+from .changes import forget
 from .kinds import kind_of
 from .listing import Listing
 from .models import Source
-from .storing import KEEPS_NAMES, Part, Tally, known_to, miss, store
+from .storing import KEEPS_NAMES, Part, Tally, count_accounts, expiries_of, known_to, miss, store
 
 ROWS = 500  # in one transaction: well under the half second that others may have to wait for it
 
@@ -28,23 +29,26 @@ def read_sources(db: DB, run: Run, settings: Settings) -> None:
     ids = {name: id for name, id in sources if id is not None}
     for name in run.track(list(ids)):
         with run.step(name) as step:
-            read(db, ids[name], step, timeout_s=settings.source_timeout_s)
+            read(db, ids[name], step, timeout_s=settings.source_timeout_s, retire_after=settings.retire_after_reads)
     with run.step("groups") as step:
+        step.call(partial(forget, at=now()))
         step.call(lambda db: step.log(f"groups: {assign(db):,} domains moved"))
 
 
-def read(db: Session, id: int, step: Step, *, timeout_s: float) -> None:
+def read(db: Session, id: int, step: Step, *, timeout_s: float, retire_after: int) -> None:
     """Read one account and write what it listed; a failure is written on its row, and raised."""
     at, tally = now(), Tally()
     try:
         source = db.get_one(Source, id)
         kind = kind_of(source.kind)
-        listing = kind.read(kind.account(source.credentials, base_url=source.base_url, timeout_s=timeout_s))
+        credentials, base_url = source.credentials, source.base_url
+        known = {name: expires_at for name, expires_at in db.execute(expiries_of(id))}
+        listing = kind.read(kind.account(credentials, base_url=base_url, timeout_s=timeout_s, known=known))
         for start in range(0, len(listing.registrations), ROWS):
-            part = Part(id, kind.label, listing.registrations[start : start + ROWS], at)
+            part = Part(id, step.name, kind.label, listing.registrations[start : start + ROWS], at)
             step.call(partial(store, part=part, tally=tally))
             step.commit()
-        step.call(partial(finish, id=id, step=step, listing=listing, tally=tally, at=at))
+        step.call(partial(finish, id=id, step=step, listing=listing, tally=tally, at=at, retire_after=retire_after))
         step.commit()
     except Exception as error:  # the boundary of an account, which must not go on looking well
         why = str(error) if isinstance(error, CoreError) else f"its reading broke off ({type(error).__name__})"
@@ -53,16 +57,19 @@ def read(db: Session, id: int, step: Step, *, timeout_s: float) -> None:
         raise
 
 
-def finish(db: Session, *, id: int, step: Step, listing: Listing, tally: Tally, at: datetime) -> None:
+def finish(
+    db: Session, *, id: int, step: Step, listing: Listing, tally: Tally, at: datetime, retire_after: int
+) -> None:
     """Say how the read went; only a complete list can tell which names are gone."""
     doubt = doubted(db, id, listing)
     is_complete = listing.complete and not doubt
     notes = "; ".join([*listing.notes, *doubt])
     if is_complete:
-        miss(db, source_id=id, at=at, tally=tally)
+        miss(db, source_id=id, source=step.name, at=at, tally=tally, retire_after=retire_after)
         note(db, id=id, state="complete", tried_at=at, complete_at=at, notes=notes)
     else:
         note(db, id=id, state="incomplete", tried_at=at, notes=notes)
+    count_accounts(db, source_id=id, at=at, is_complete=is_complete)
     step.log(f"{step.name}: {tally}")
     if notes:
         step.log(f"{step.name}: {'' if is_complete else 'incomplete, '}{notes}", level="warning")

@@ -8,20 +8,31 @@ from typing import Any
 
 import idna
 
+ZONE = re.compile(r"\s*(UTC|GMT)$", re.IGNORECASE)
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 LONGEST_NAME = 253  # characters, RFC 1035
 MILLISECONDS_FROM = 100_000_000_000  # as seconds this would be the year 5138
 US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+ABSENT_DATES = ("0001-01-01", "0000-00-00", "00/00/0000", "01/01/0001")
 FLAGS = {
-    "true": True,
-    "yes": True,
-    "on": True,
-    "1": True,
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
+    **dict.fromkeys("true yes y on 1 1.0 enabled enable".split(), True),
+    **dict.fromkeys("false no n off 0 0.0 disabled disable".split(), False),
 }
+HOST_KEYS = ("ServerName", "nameServer", "name", "Name", "host", "hostname")
+HEADERS = {  # how people and APIs call the columns of a domain: lower case, letters only
+    "name": "name domain domainname fqdn",
+    "expires_at": "expiresat expires expireson expiry expirydate expiration expirationdate expiredate renewaldate",
+    "registered_on": "registeredon registered registeredat registrationdate created createdat creationdate",
+    "registrar": "registrar provider",
+    "status": "status",
+    "auto_renew": "autorenew autorenewal autorenewenabled",
+    "locked": "locked lock transferlock islocked",
+    "privacy": "privacy whoisprivacy whoisguard privacyenabled",
+    "renewal_price": "renewalprice price renewal cost priceperyear yearlyprice",
+    "currency": "currency",
+    "group": "group unit businessunit team department",
+}
+COLUMN_OF = {header: column for column, headers in HEADERS.items() for header in headers.split()}
 
 
 def domain_name(text: object) -> str:
@@ -46,11 +57,14 @@ def flag(value: object) -> bool | None:
 def moment(value: object) -> datetime | date | None:
     """A date or a UTC time from the forms registrars use, no zone read as UTC; None for an absent one.
 
-    ISO 8601, `MM/DD/YYYY`, and numbers: seconds or milliseconds since 1970. ValueError for anything else, so
-    that a date we cannot read never passes for "no date".
+    ISO 8601 with dashes, slashes or none, `MM/DD/YYYY`, numbers (seconds or milliseconds since 1970), and the
+    object that an XML-RPC date becomes in PHP. ValueError for anything else, so that a date we cannot read never
+    passes for "no date".
     """
+    if isinstance(value, dict):
+        value = value.get("timestamp") or value.get("scalar")
     text = "" if value is None else str(value).strip()
-    if not text or text.startswith(("0001-01-01", "0000-00-00")):
+    if text.lower() in ("", "0", "null", "none", "n/a", "-") or text.startswith(ABSENT_DATES):
         return None
     try:
         if us := US_DATE.fullmatch(text):
@@ -59,9 +73,10 @@ def moment(value: object) -> datetime | date | None:
         if len(text) > 8 and text.replace(".", "", 1).isdecimal():
             seconds = float(text)
             return datetime.fromtimestamp(seconds / 1000 if seconds >= MILLISECONDS_FROM else seconds, UTC)
-        if ":" not in text:
-            return date.fromisoformat(text)
-        read = datetime.fromisoformat(text.removesuffix(" UTC"))
+        iso = ZONE.sub("+00:00", text.replace("/", "-"))
+        if ":" not in iso and "T" not in iso:
+            return date.fromisoformat(iso)
+        read = datetime.fromisoformat(iso)
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text[:40]!r} is no date") from None
@@ -143,7 +158,7 @@ def registration(
         auto_renew=flag(auto_renew),
         locked=flag(locked),
         privacy=flag(privacy),
-        status=str(status).strip() or None if status is not None else None,
+        status=_words(status),
         nameservers=_hosts(nameservers),
         renewal_price=amount,
         currency=currency if amount is not None else None,
@@ -165,7 +180,16 @@ def _iso(value: datetime | date | None) -> str | None:
     return value.isoformat() if value else None
 
 
+def _words(value: object) -> str | None:
+    if isinstance(value, list):
+        value = ", ".join(str(each) for each in value if isinstance(each, str))
+    return str(value).strip() or None if isinstance(value, str | int) else None
+
+
 def _hosts(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, list | tuple):
         return None
-    return tuple(host for each in value if (host := str(each or "").strip().rstrip(".").lower()))
+    hosts = [
+        next((each[key] for key in HOST_KEYS if key in each), "") if isinstance(each, dict) else each for each in value
+    ]
+    return tuple(host for each in hosts if (host := str(each or "").strip().rstrip(".").lower()))

@@ -4,10 +4,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy.orm import defer
-from sqlmodel import Field, SQLModel, String, Text, select
+from sqlmodel import Field, SQLModel, String, Text, UniqueConstraint, select
 
 from core import Encrypted, Session, now
 
+What = Literal[
+    "new", "back", "moved", "renewed", "expires earlier", "auto-renew on", "auto-renew off", "locked", "unlocked",
+    "missing", "retired",
+]  # fmt: skip
 State = Literal["never read", "complete", "incomplete", "failed"]
 STALE_AFTER = timedelta(hours=36)  # a daily read, and half a day of grace
 
@@ -47,7 +51,7 @@ def troubles(db: Session, at: datetime) -> list[str]:
 
 
 class Upload(SQLModel, table=True):
-    """A CSV file between its dry run and its import; its text stays out of the audit."""
+    """A file between its dry run and its import; its text stays out of the audit."""
 
     __table_args__ = {"info": {"audited": False}}
 
@@ -55,3 +59,28 @@ class Upload(SQLModel, table=True):
     text: str = Field(sa_type=Text)
     uploaded_by: str
     uploaded_at: datetime = Field(default_factory=now)
+
+
+class Listed(SQLModel, table=True):
+    """That an account lists a name; when two do, the name is in both."""
+
+    __table_args__ = (UniqueConstraint("domain_id", "source_id"), {"info": {"audited": False}})
+
+    id: int | None = Field(default=None, primary_key=True)
+    domain_id: int = Field(foreign_key="domain.id", ondelete="CASCADE")
+    source_id: int = Field(foreign_key="source.id", ondelete="CASCADE", index=True)
+    seen_at: datetime
+
+
+class Change(SQLModel, table=True):
+    """What a read found changed about one name; it says so in words that stay when account or name are gone."""
+
+    __table_args__ = {"info": {"audited": False}}
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(index=True, description="When the read began.")
+    source: str = Field(max_length=60, index=True)
+    name: str = Field(max_length=253, index=True)
+    what: What = Field(sa_type=String, index=True)
+    before: str = Field(default="", max_length=120)
+    after: str = Field(default="", max_length=120)

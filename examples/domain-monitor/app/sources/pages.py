@@ -27,11 +27,13 @@ from core import (
 from core.forms import FieldView, FormView
 from core.time import ago
 
-from .account import SourceError
-from .kinds import KINDS, Kind
+from .failures import PASSING, SourceError
+from .kind import Kind
+from .kinds import KINDS
 from .models import Source
 
 TONES: dict[str, Any] = {"complete": "good", "incomplete": "warn", "failed": "bad", "never read": "unknown"}
+TRIAL_TIMEOUT_S = 10.0  # somebody waits for it in front of a form
 KEPT = "Leave it empty to keep the one that is stored."
 
 
@@ -87,10 +89,11 @@ def new(kind: str, db: DB) -> View:
 def add(kind: str, db: DB, data: Data) -> View | Go:
     """Add a source."""
     form = read(db, data, found_kind(kind))
+    remark = tried(db, form, found_kind(kind))
     if not form.is_valid:
         return form_of(found_kind(kind), None, form, status=422)
     SOURCE.save(db, form, Source(name="", kind=kind))
-    return Go(index, toast=f"{form.data['name']} is added; read it now, or wait until six")
+    return Go(index, toast=f"{form.data['name']} is added; {remark or 'read it now, or wait until six'}")
 
 
 @page("/sources/{id}", role="admin")
@@ -107,10 +110,12 @@ def save(id: int, db: DB, data: Data) -> View | Go:
     source = found(db, id)
     kind = found_kind(source.kind)
     form = read(db, data, kind, source)
+    is_as_before = (form.data["credentials"], form.data.get("base_url")) == (source.credentials, source.base_url)
+    remark = "" if is_as_before else tried(db, form, kind)
     if not form.is_valid:
         return form_of(kind, source, form, status=422)
     SOURCE.save(db, form, source)
-    return Go(index, toast=f"{source.name} is saved")
+    return Go(index, toast=f"{source.name} is saved{f'; {remark}' if remark else ''}")
 
 
 @action("/sources/{id}/delete", role="admin")
@@ -124,14 +129,18 @@ def delete(id: int, db: DB) -> Go:
 def read(db: Session, data: Data, kind: Kind, source: Source | None = None) -> FormView:
     """The form with what was typed; its data holds the credentials, the stored ones where nothing was typed."""
     stored = dict(source.credentials) if source else {}
-    is_elsewhere = source is not None and str(data.get("base_url") or "").strip() != source.base_url
     typed = {field.name: str(data.get(field.name) or "").strip() for field in kind.fields}
-    given = {name: value or stored.get(name, "") for name, value in typed.items()}
+    given = {
+        field.name: typed[field.name] or (stored.get(field.name, "") if field.secret else "") for field in kind.fields
+    }
+    is_elsewhere = source is not None and (
+        str(data.get("base_url") or "").strip() != source.base_url or server_of(given) != server_of(stored)
+    )
     form = shown(SOURCE.read(db, data, source), kind, typed=typed, source=source)
     for field in kind.fields:
-        if not given[field.name]:
+        if field.required and not given[field.name]:
             form.reject(field.name, "This is needed.")
-        elif is_elsewhere and field.secret and not typed[field.name]:
+        elif is_elsewhere and field.secret and given[field.name] and not typed[field.name]:
             form.reject(field.name, "Enter it again: with another base URL it would be sent to another server.")
     if form.is_valid:
         try:
@@ -140,6 +149,29 @@ def read(db: Session, data: Data, kind: Kind, source: Source | None = None) -> F
             form.reject("", str(error))
     form.data["credentials"] = given
     return form
+
+
+def server_of(credentials: dict[str, str]) -> str:
+    """The server that a JSON list names itself; "" for a registrar, whose server is known."""
+    return credentials.get("url", "").partition("//")[2].partition("/")[0]
+
+
+def tried(db: Session, form: FormView, kind: Kind) -> str:
+    """Ask the registrar for a first page with what was entered, and reject what it rejects.
+
+    Returns a remark where nothing can be said for or against it: then it is saved, and the daily read will tell.
+    """
+    if not form.is_valid or not form.data["is_enabled"]:
+        return ""
+    db.rollback()  # nothing is written yet, and nobody may wait for us while we wait for the registrar
+    given = form.data["credentials"]
+    try:
+        kind.try_out(kind.account(given, base_url=form.data["base_url"], timeout_s=TRIAL_TIMEOUT_S, attempts=1))
+    except SourceError as error:
+        if error.reason in PASSING:
+            return f"it could not be tried: {error}"
+        form.reject("", str(error))
+    return ""
 
 
 def shown(form: FormView, kind: Kind, *, typed: dict[str, str] | None = None, source: Source | None = None) -> FormView:
@@ -151,7 +183,7 @@ def shown(form: FormView, kind: Kind, *, typed: dict[str, str] | None = None, so
             field.label,
             f"{field.help}. {KEPT}" if field.secret and source else f"{field.help}.",
             "password" if field.secret else "text",
-            required=not (field.secret and source),
+            required=field.required and not (field.secret and source),
             value="" if field.secret else values.get(field.name, ""),
         )
         for field in kind.fields

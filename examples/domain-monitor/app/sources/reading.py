@@ -1,23 +1,31 @@
 """A registrar's list while it is being read, and the doubts that keep a part from passing for the whole."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
+from app.sources.failures import SourceError
 from app.sources.listing import Listing, Registration
 
 PAGE_CAP = 200  # pages of one list
 ROWS_NAMED = 5  # skipped rows that get a note of their own; the others are counted
 
 Row = Mapping[str, Any]
+Prices = Mapping[str, tuple[Decimal, str]]  # amount and currency, by suffix
+
+
+class Enough(Exception):
+    """The first page of a trial came, which is all that a trial is for."""
 
 
 class Reading:
     """What came so far of one list; any doubt makes the listing incomplete."""
 
-    def __init__(self) -> None:
-        """Begin with nothing read and nothing in doubt."""
+    def __init__(self, *, is_trial: bool = False) -> None:
+        """Begin with nothing read and nothing in doubt; a trial ends with its first page, by raising Enough."""
+        self._is_trial = is_trial
+        self._announced: int | None = None
         self._rows: dict[str, Registration] = {}
         self._skipped: list[str] = []
         self._doubts: list[str] = []
@@ -31,6 +39,8 @@ class Reading:
 
     def add(self, page: Sequence[Row], read: Callable[[Row], Registration]) -> bool:
         """Take the rows of a page; a row that cannot be read is skipped. False when the page came before."""
+        if self._is_trial:
+            raise Enough
         if page and self.repeats("a page", repr(page[0])):
             return False
         for row in page:
@@ -40,6 +50,15 @@ class Reading:
             except ValueError as error:
                 self._skipped.append(f"skipped a row: {error}")
         return True
+
+    def goes_on(
+        self, page: Sequence[Row], read: Callable[[Row], Registration], *, size: int, announced: int | None = None
+    ) -> bool:
+        """Take a page; whether to ask for another: up to the announced total, or without one to a short page."""
+        self._announced = announced if announced is not None else self._announced
+        if not (self.add(page, read) and page):
+            return False
+        return len(page) >= size if self._announced is None else self.count < self._announced
 
     def repeats(self, what: str, key: object) -> bool:
         """Whether this page, marker or number was seen before: the list turns in a circle and is in doubt."""
@@ -67,12 +86,31 @@ class Reading:
         """How many rows came, skipped ones included and names that came twice counted once."""
         return len(self._rows) + len(self._skipped)
 
+    def improve(self, detail: Registration) -> None:
+        """Put what a name's own answer says to what the list said; what it leaves out stays."""
+        said = {field.name: value for field in fields(detail) if (value := getattr(detail, field.name)) is not None}
+        self._rows[detail.name] = replace(self._rows[detail.name], **said)
+
+    def price_by(self, ask: Callable[[], Prices]) -> None:
+        """Put the renewal price of its longest suffix to every name; without prices the list is as good as before."""
+        try:
+            prices = ask()
+        except SourceError as error:
+            self.note(f"no renewal prices: {error}")
+            return
+        for name in self.names:
+            labels = name.split(".")
+            suffixes = (".".join(labels[start:]) for start in range(1, len(labels)))
+            if found := next((prices[suffix] for suffix in suffixes if suffix in prices), None):
+                self.price(name, *found)
+
     def price(self, name: str, amount: Decimal, currency: str) -> None:
         """Put a renewal price to a name that was read."""
         self._rows[name] = replace(self._rows[name], renewal_price=amount, currency=currency)
 
     def listing(self, *, announced: int | None = None) -> Listing:
         """The list as it stands, its count held against what the registrar announced."""
+        announced = announced if announced is not None else self._announced
         if announced is not None and announced != self.count:
             self.doubt(f"{announced} domains were announced, {self.count} came")
         skipped = self._skipped[:ROWS_NAMED]

@@ -72,7 +72,8 @@ def test_a_wrong_row_says_why(cells: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        pytest.param(b"PK\x03\x04...", "Excel workbook", id="workbook"),
+        pytest.param(b"PK\x03\x04...", "workbook cannot be read", id="broken workbook"),
+        pytest.param(b"\xd0\xcf\x11\xe0...", "workbook cannot be read", id="broken older workbook"),
         pytest.param(b"a\x00b", "no text file", id="binary"),
         pytest.param(b"", "No column is called name", id="empty"),
         pytest.param(b"host,expires\na.de,2027-01-01\n", "The first line has: host, expires", id="no name column"),

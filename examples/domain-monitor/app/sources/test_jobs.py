@@ -15,7 +15,7 @@ from core.testing import Ran
 
 from .conftest import Registrar, entry
 from .jobs import read_sources
-from .models import Source
+from .models import Change, Listed, Source
 
 RunJob = Callable[[Callable[..., Any]], Ran]
 
@@ -181,3 +181,113 @@ def test_new_domains_get_their_group_at_once(db: Session, account: Source, run_j
 )
 def test_a_source_says_what_is_wrong_with_it(state: Any, expected: str) -> None:
     assert Source(name="Main", kind="namecom", state=state, notes="of that").trouble(now()) == expected
+
+
+def changes(db: Session) -> list[tuple[str, str, str, str]]:
+    db.expire_all()
+    found: list[tuple[str, str, str, str]] = [
+        (row.name, row.what, row.before, row.after) for row in db.exec(select(Change).order_by(col(Change.id)))
+    ]
+    db.rollback()
+    return found
+
+
+def test_what_a_read_finds_new_is_kept(db: Session, account: Source, run_job: RunJob) -> None:
+    run_job(read_sources)
+    run_job(read_sources)
+    assert changes(db) == [("acme.com", "new", "", ""), ("acme.de", "new", "", "")]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        pytest.param({"expireDate": "2028-05-01T10:00:00Z"}, ("renewed", "2027-05-01", "2028-05-01"), id="renewed"),
+        pytest.param(
+            {"expireDate": "2026-12-01T10:00:00Z"}, ("expires earlier", "2027-05-01", "2026-12-01"), id="earlier"
+        ),
+        pytest.param({"autorenewEnabled": False}, ("auto-renew off", "", ""), id="auto-renew"),
+        pytest.param({"locked": False}, ("unlocked", "", ""), id="lock"),
+    ],
+)
+def test_what_changed_about_a_name_is_kept(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob, more: Any, expected: Any
+) -> None:
+    run_job(read_sources)
+    registrar.domains[0] = entry("acme.com", **more)
+    run_job(read_sources)
+    assert changes(db)[2:] == [("acme.com", *expected)]
+
+
+def test_an_hour_more_or_less_is_no_renewal(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    registrar.domains[0] = entry("acme.com", expireDate="2027-05-01T12:00:00Z")
+    run_job(read_sources)
+    assert len(changes(db)) == 2
+
+
+def test_a_name_is_missing_then_retired_then_back(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    gone = registrar.domains.pop()
+    run_job(read_sources)
+    run_job(read_sources)
+    assert "retired" not in [what for _, what, _, _ in changes(db)]
+    assert "info: Main: 0 new, 0 changed, 1 as before, 1 retired" in run_job(read_sources).log
+    registrar.domains.append(gone)
+    run_job(read_sources)
+    back = domains(db)["acme.de"]
+    assert (back.missing_since, back.missing_reads, back.retired_at) == (None, 0, None)
+    assert [what for _, what, _, _ in changes(db)] == ["new", "new", "missing", "retired", "back"]
+
+
+def test_an_incomplete_read_brings_nobody_closer_to_retirement(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    registrar.domains.pop()
+    run_job(read_sources)
+    registrar.total = 9
+    run_job(read_sources)
+    assert domains(db)["acme.de"].missing_reads == 1
+
+
+def test_a_name_that_two_accounts_list_is_known_to_be_in_both(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    credentials = {"username": "bob", "token": "t0p"}
+    db.add(Source(name="Second", kind="namecom", credentials=credentials, base_url=registrar.url))
+    db.commit()
+    run_job(read_sources)
+    assert [domain.accounts for domain in domains(db).values()] == [2, 2]
+    assert {row.source_id for row in db.exec(select(Listed))} == {1, 2}
+
+
+def test_a_name_that_leaves_an_account_is_in_one_again(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    db.add(other := Source(name="Other", kind="namecom", is_enabled=False))
+    db.flush()
+    db.add(domain := Domain(name="acme.com", shown_name="acme.com", source_id=account.id, accounts=2))
+    db.flush()
+    db.add(Listed(domain_id=domain.id or 0, source_id=other.id or 0, seen_at=in_days(-1)))
+    db.add(Listed(domain_id=domain.id or 0, source_id=account.id or 0, seen_at=in_days(-1)))
+    db.commit()
+    registrar.domains.pop(0)
+    run_job(read_sources)
+    assert domains(db)["acme.com"].accounts == 1
+
+
+def test_a_name_that_moves_says_from_where(db: Session, account: Source, run_job: RunJob) -> None:
+    with_acme_com(db, complete_at=None)
+    run_job(read_sources)
+    assert ("acme.com", "moved", "Other", "Main") in changes(db)
+
+
+def test_changes_of_long_ago_are_forgotten(db: Session, account: Source, run_job: RunJob) -> None:
+    db.add(Change(at=in_days(-500), source="Main", name="old.com", what="new"))
+    db.commit()
+    run_job(read_sources)
+    assert "old.com" not in [name for name, *_ in changes(db)]

@@ -1,11 +1,15 @@
 """The forms of a source: what they ask, what they keep, what they never show."""
 
+from urllib.parse import unquote
+
+from sqlmodel import select
 from starlette.testclient import TestClient
 
 from app.domains import Domain
 from core import Session
 from core.testing import html
 
+from .conftest import Registrar
 from .models import Source
 
 FORM = {"name": "Main", "username": "ada", "token": "t0p-secret", "base_url": "", "is_enabled": "true"}
@@ -17,8 +21,8 @@ def test_each_kind_asks_for_its_own_fields(client: TestClient) -> None:
     assert names == ["name", "api_user", "api_key", "username", "client_ip", "base_url", "is_enabled"]
 
 
-def test_a_secret_is_stored_and_never_shown(client: TestClient, db: Session) -> None:
-    assert client.post("/sources/new/namecom", data=FORM).status_code == 303
+def test_a_secret_is_stored_and_never_shown(client: TestClient, db: Session, registrar: Registrar) -> None:
+    assert client.post("/sources/new/namecom", data=FORM | {"base_url": registrar.url}).status_code == 303
     source = db.get_one(Source, 1)
     assert source.credentials == {"username": "ada", "token": "t0p-secret"}
     assert "t0p-secret" not in client.get("/sources/1").text
@@ -54,3 +58,47 @@ def test_deleting_a_source_keeps_its_domains(client: TestClient, account: Source
     client.post(f"/sources/{account.id}/delete")
     db.refresh(domain)
     assert domain.source_id is None
+
+
+def test_credentials_are_tried_before_they_are_stored(client: TestClient, db: Session, registrar: Registrar) -> None:
+    registrar.status = 401
+    answer = client.post("/sources/new/namecom", data=FORM | {"base_url": registrar.url})
+    assert answer.status_code == 422
+    assert "Name.com: wrong key" in html(answer).one("[role=alert]").text
+    assert db.exec(select(Source)).all() == []
+
+
+def test_a_registrar_that_cannot_be_asked_now_does_not_keep_an_account_out(client: TestClient, db: Session) -> None:
+    answer = client.post("/sources/new/namecom", data=FORM | {"base_url": "http://127.0.0.1:9"})
+    assert "Main is added; it could not be tried: Name.com: unreachable" in unquote(answer.headers["set-cookie"])
+    assert db.get_one(Source, 1).base_url == "http://127.0.0.1:9"
+
+
+def test_an_account_that_is_not_read_is_not_tried(client: TestClient, registrar: Registrar) -> None:
+    registrar.status = 401
+    data = {name: value for name, value in FORM.items() if name != "is_enabled"} | {"base_url": registrar.url}
+    assert client.post("/sources/new/namecom", data=data).status_code == 303
+
+
+def test_a_change_that_is_not_of_the_credentials_tries_nothing(
+    client: TestClient, account: Source, registrar: Registrar
+) -> None:
+    registrar.status = 401
+    data = FORM | {"name": "Renamed", "token": "", "base_url": account.base_url}
+    assert client.post(f"/sources/{account.id}", data=data).status_code == 303
+
+
+def test_the_headers_of_a_json_list_are_not_sent_to_another_server(
+    client: TestClient, db: Session, registrar: Registrar
+) -> None:
+    given = {"url": "https://assets.example/all", "headers": "X-Key: s3cret"}
+    db.add(Source(name="Assets", kind="json", credentials=given, is_enabled=False))
+    db.commit()
+    answer = client.post("/sources/1", data={"name": "Assets", "url": "https://elsewhere.example/all", "headers": ""})
+    assert "another server" in html(answer).one("#f-headers-error").text
+
+
+def test_what_may_be_left_out_may_be_left_out(client: TestClient, db: Session) -> None:
+    data = {"name": "Assets", "url": "https://assets.example/all"}
+    assert client.post("/sources/new/json", data=data).status_code == 303
+    assert db.get_one(Source, 1).credentials["headers"] == ""

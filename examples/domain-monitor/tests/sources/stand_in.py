@@ -14,19 +14,37 @@ from app.sources.listing import Listing
 
 CREDENTIALS = {
     "godaddy": {"key": "gd-key-5f1c", "secret": "gd-secret-77ab"},
+    "cloudflare": {"account_id": "acc0", "token": "cf-token-12fe"},
     "namecheap": {"api_user": "acme", "api_key": "nc-key-90de", "username": "acme", "client_ip": "192.0.2.7"},
+    "gandi": {"token": "gandi-token-55aa"},
+    "porkbun": {"api_key": "pk1-60c1", "secret_api_key": "sk1-9a9a"},
+    "route53": {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "aws-secret-4d4d"},
     "namecom": {"username": "acme", "token": "ncom-token-31c8"},
+    "ovh": {"application_key": "ovh-ak-1111", "application_secret": "ovh-as-2222", "consumer_key": "ovh-ck-3333"},
+    "dynadot": {"key": "dyna-key-8e8e"},
+    "spaceship": {"api_key": "ship-key-7777", "api_secret": "ship-secret-6666"},
+    "inwx": {"username": "acme", "password": "inwx-päss-word"},
+    "ionos": {"prefix": "ionos-prefix", "secret": "ionos-secret-2323"},
+    "namesilo": {"key": "silo-key-abab"},
+    "dnsimple": {"account_id": "731", "token": "simple-token-4545"},
+    "json": {"url": "https://assets.example/domains", "headers": "Authorization: Bearer json-token-9d9d"},
 }
-SECRETS = ("gd-key-5f1c", "gd-secret-77ab", "nc-key-90de", "ncom-token-31c8")
+SECRETS = tuple(
+    CREDENTIALS[kind.name][field.name]
+    for kind in KINDS.values()
+    for field in kind.fields
+    if field.secret and field.name in CREDENTIALS[kind.name]
+)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: its path, the fields of its address and body together, its headers."""
+    """A request: its path, the fields of its address and body together, its headers, a body of JSON."""
 
     path: str
     fields: dict[str, str]
     headers: dict[str, str]
+    json: Any = None
 
 
 @dataclass(frozen=True)
@@ -56,9 +74,9 @@ class StandIn:
     asked: list[Asked] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
 
-    def read(self, kind: str) -> Listing:
+    def read(self, kind: str, **more: str) -> Listing:
         """Read an account of this registrar from here, only noting the waits."""
-        account = KINDS[kind].account(CREDENTIALS[kind], base_url=self.url, sleep=self.waits.append)
+        account = KINDS[kind].account(CREDENTIALS[kind] | more, base_url=self.url, sleep=self.waits.append)
         return KINDS[kind].read(account)
 
 
@@ -74,7 +92,9 @@ def standing_in() -> Iterator[StandIn]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-            asked = Asked(url.path, dict(parse_qsl(url.query) + parse_qsl(body)), dict(self.headers))
+            sent = json.loads(body) if body.startswith("{") else None
+            fields = dict(parse_qsl(url.query) + ([] if sent is not None else parse_qsl(body)))
+            asked = Asked(url.path, fields, dict(self.headers), sent)
             here.asked.append(asked)
             given = here.answer(asked)
             self.send_response(given.status)

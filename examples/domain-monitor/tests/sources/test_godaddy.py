@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.sources.account import SourceError
+from app.sources.failures import SourceError
 from tests.sources.stand_in import Asked, Given, StandIn, given_json
 
 ROW = {

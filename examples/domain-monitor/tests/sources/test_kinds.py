@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.sources.account import SourceError
+from app.sources.failures import SourceError
 from app.sources.kinds import KINDS, kind_of
 from tests.sources.stand_in import CREDENTIALS, SECRETS
 
@@ -10,19 +10,28 @@ from tests.sources.stand_in import CREDENTIALS, SECRETS
 def test_every_kind_says_what_it_needs() -> None:
     assert {kind.name: [field.name for field in kind.fields] for kind in KINDS.values()} == {
         "godaddy": ["key", "secret"],
+        "cloudflare": ["account_id", "token"],
         "namecheap": ["api_user", "api_key", "username", "client_ip"],
+        "gandi": ["token"],
+        "porkbun": ["api_key", "secret_api_key"],
+        "route53": ["access_key_id", "secret_access_key", "session_token"],
         "namecom": ["username", "token"],
+        "ovh": ["application_key", "application_secret", "consumer_key"],
+        "dynadot": ["key"],
+        "spaceship": ["api_key", "api_secret"],
+        "inwx": ["username", "password"],
+        "ionos": ["prefix", "secret"],
+        "namesilo": ["key"],
+        "dnsimple": ["account_id", "token"],
+        "json": ["url", "headers", "items", "fields", "paging", "total"],
     }
     assert all(field.label and field.help for kind in KINDS.values() for field in kind.fields)
 
 
-def test_the_fields_to_encrypt_are_marked() -> None:
-    secret = {(kind.name, field.name) for kind in KINDS.values() for field in kind.fields if field.secret}
-    assert secret == {
-        ("godaddy", "key"),
-        ("godaddy", "secret"),
-        ("namecheap", "api_key"),
-        ("namecom", "token"),
+def test_what_opens_an_account_is_secret() -> None:
+    shown = {field.name for kind in KINDS.values() for field in kind.fields if not field.secret}
+    assert shown == {"account_id", "api_user", "username", "client_ip", "access_key_id", "prefix"} | {
+        *("url", "items", "fields", "paging", "total"),  # of a JSON list; its headers are secret
     }
 
 
@@ -90,5 +99,5 @@ def test_an_account_never_shows_its_secrets() -> None:
 
 
 def test_an_unknown_kind_names_the_known_ones() -> None:
-    with pytest.raises(SourceError, match="'godady' is no kind of source; there are godaddy, namecheap, namecom"):
+    with pytest.raises(SourceError, match=r"'godady' is no kind of source; there are godaddy, cloudflare, .*, json"):
         kind_of("godady")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.sources.account import SourceError
+from app.sources.failures import SourceError
 from tests.sources.stand_in import Asked, Given, StandIn, given_xml
 
 LIST, PRICES = "namecheap.domains.getList", "namecheap.users.getPricing"

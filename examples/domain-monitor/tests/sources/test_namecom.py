@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.sources.account import SourceError
+from app.sources.failures import SourceError
 from tests.sources.stand_in import Asked, Given, StandIn, given_json
 
 ROW = {
@@ -154,7 +154,7 @@ def test_what_is_no_answer_is_an_error_and_no_empty_list(registrar: StandIn, cas
 
 
 def test_the_reset_time_it_names_is_waited_for(registrar: StandIn) -> None:
-    busy = Given(b"{}", 429, {"x-ratelimit-reset": "1"})
+    busy = Given(b"{}", 429, {"x-ratelimit-reset": "1000000001"})
     answers = iter([busy, core()])
     registrar.answer = lambda asked: next(answers)
     assert registrar.read("namecom").complete

@@ -5,9 +5,11 @@ from decimal import Decimal
 from functools import partial
 from xml.etree.ElementTree import Element
 
-from app.sources.account import Account, Advice, Api, Reasons, SourceError
+from app.sources.account import Account, Api
+from app.sources.failures import HOPELESS, Advice, Reasons, SourceError
+from app.sources.kind import CredentialField, Kind
 from app.sources.listing import Listing, Registration, count, flag, price, registration
-from app.sources.reading import Reading, Row
+from app.sources.reading import Row
 from core.http import Reply
 
 PAGE = 100  # the most it gives
@@ -28,14 +30,13 @@ ADVICE: Advice = {
     "address not allowed": "allow this machine's public IPv4 under Profile > Tools; it is also the client_ip",
 }
 PRIVACY = {"ENABLED": True, "NOTPRESENT": False, "NOTALLOTED": False}
-HOPELESS = ("unreachable", "rate limited", "their fault")  # the next price would fail in the same way
 
 Price = tuple[Decimal, str]
 
 
 def read(account: Account) -> Listing:
     """Every domain of the account, up to the announced total, then the renewal price of each suffix."""
-    reading, announced, premium = Reading(), None, set[str]()
+    reading, announced, premium = account.reading(), None, set[str]()
     with account.connect(
         per_minute=PER_MINUTE,
         busy=partial(_seconds_to_wait, limit_s=0.0 if account.is_stand_in else MINUTE_S),
@@ -136,3 +137,17 @@ def _seconds_to_wait(reply: Reply, limit_s: float) -> float | None:
         return limit_s
     in_trouble = any(f'Number="{number}"' in reply.text[:2000] for number in TROUBLE)
     return 0.0 if in_trouble else None
+
+
+KIND = Kind(
+    name="namecheap",
+    label="Namecheap",
+    fields=(
+        CredentialField("api_user", "API user", False, "The account's user name, under Profile > Tools"),
+        CredentialField("api_key", "API key", True, "Shown there once API access is switched on"),
+        CredentialField("username", "User name", False, "Whose domains: mostly the API user again"),
+        CredentialField("client_ip", "Client IP", False, "This machine's public IPv4, as allowed there"),
+    ),
+    base_url="https://api.namecheap.com",
+    read=read,
+)

@@ -1,13 +1,12 @@
 """Name.com, core API v1 and the older v4: JSON, numbered pages (docs.name.com)."""
 
-import time
-from contextlib import suppress
 from functools import partial
 
-from app.sources.account import Account, Advice, Api, SourceError
+from app.sources.account import Account, Api
+from app.sources.failures import Advice, SourceError
+from app.sources.kind import CredentialField, Kind
 from app.sources.listing import Listing, Registration, count, registration
 from app.sources.reading import Reading, Row
-from core.http import Reply
 
 PAGE = 1000
 PER_MINUTE = 50  # 3000 an hour
@@ -23,27 +22,26 @@ def read(account: Account) -> Listing:
     with account.connect(
         per_minute=PER_MINUTE,
         auth=(account["username"], account["token"]),
-        busy=_seconds_to_wait,
         reasons={403: "address not allowed"},
         advice=ADVICE,
     ) as api:
         try:
-            return _pages(api, CORE)
+            return _pages(api, account.reading(), CORE)
         except SourceError as error:
             if error.status != 404:
                 raise
-            return _pages(api, OLD)
+            return _pages(api, account.reading(), OLD)
 
 
-def _pages(api: Api, path: str) -> Listing:
+def _pages(api: Api, reading: Reading, path: str) -> Listing:
     # The old API announces no total and leaves out what is false; from the core API, what is absent is unknown.
     is_old = path == OLD
     absent = False if is_old else None
-    reading, page, announced = Reading(), 1, None
+    page, announced = 1, None
     for _ in reading.pages():
         answer = api.table(api.json(path, params={"perPage": PAGE, "page": page}))
         announced = count(answer.get("totalCount"))
-        news = reading.add(api.rows(answer.get("domains")), partial(_registration, absent=absent))
+        news = reading.add(api.rows_in(answer, "domains", announced=announced), partial(_registration, absent=absent))
         following = count(answer.get("nextPage"))
         if not following and (count(answer.get("lastPage")) or 0) > page:
             reading.doubt("a last page was announced that no page leads to")
@@ -69,8 +67,13 @@ def _registration(row: Row, absent: bool | None) -> Registration:
     )
 
 
-def _seconds_to_wait(reply: Reply) -> float | None:
-    with suppress(ValueError):
-        reset = float(reply.headers.get("x-ratelimit-reset", ""))
-        return max(0.0, reset - time.time()) if reply.status == 429 else None
-    return None
+KIND = Kind(
+    name="namecom",
+    label="Name.com",
+    fields=(
+        CredentialField("username", "User name", False, "As shown beside the token"),
+        CredentialField("token", "Token", True, "An API token made in the account's settings"),
+    ),
+    base_url="https://api.name.com",
+    read=read,
+)

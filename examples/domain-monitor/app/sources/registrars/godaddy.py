@@ -1,11 +1,10 @@
 """GoDaddy, API v1: JSON, each page asked for by the last name of the one before (developer.godaddy.com)."""
 
-from contextlib import suppress
-
-from app.sources.account import Account, Advice
+from app.sources.account import Account
+from app.sources.failures import Advice
+from app.sources.kind import CredentialField, Kind
 from app.sources.listing import Listing, Registration, registration
-from app.sources.reading import Reading, Row
-from core.http import HttpError, Reply
+from app.sources.reading import Row
 
 PAGE = 1000  # the most it gives; a shorter page is the last one
 PER_MINUTE = 60
@@ -17,12 +16,11 @@ ADVICE: Advice = {
 
 def read(account: Account) -> Listing:
     """Every domain of the account, up to the page that is shorter than asked for."""
-    reading, marker = Reading(), ""
+    reading, marker = account.reading(), ""
     asked = {"limit": str(PAGE), "statusGroups": "VISIBLE", "includes": "nameServers"}
     with account.connect(
         per_minute=PER_MINUTE,
         headers={"Authorization": f"sso-key {account['key']}:{account['secret']}"},
-        busy=_seconds_to_wait,
         reasons={"ACCESS_DENIED": "not entitled"},
         advice=ADVICE,
     ) as api:
@@ -50,7 +48,13 @@ def _registration(row: Row) -> Registration:
     )
 
 
-def _seconds_to_wait(reply: Reply) -> float | None:
-    with suppress(HttpError, KeyError, TypeError, ValueError):
-        return float(reply.json()["retryAfterSec"]) if reply.status == 429 else None
-    return None
+KIND = Kind(
+    name="godaddy",
+    label="GoDaddy",
+    fields=(
+        CredentialField("key", "Key", True, "A production key from developer.godaddy.com/keys"),
+        CredentialField("secret", "Secret", True, "The secret shown once, when the key is made"),
+    ),
+    base_url="https://api.godaddy.com",
+    read=read,
+)

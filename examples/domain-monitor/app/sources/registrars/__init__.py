@@ -1,0 +1,1 @@
+"""The registrars, one file each: how it is asked, where its list ends, and what its words mean."""
