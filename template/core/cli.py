@@ -6,8 +6,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
@@ -18,15 +19,17 @@ from sqlmodel import col
 from . import auth, log, marks, migrations, settings
 from .app import App, Runtime
 from .auth import Identity, User
-from .db import Actor
+from .db import Actor, Session
 from .errors import CoreError, UserError, in_one_line
 from .jobs import LIVE, JobRun, RunLog
 from .rotation import rotate
 from .runner import Runner
 from .scheduler import Scheduler, ask
 from .settings import PROJECT
+from .time import ago, in_days, now
 
 TARGET = "app.main:app"
+SERVED_AT = "url"  # in the data folder: where the tool was served last
 COMMAND_LINE = Actor("command line", "cli")
 NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
 ROLE = click.option("--role", default="viewer", show_default=True, help=", ".join(marks.ROLES))
@@ -92,6 +95,21 @@ def opened() -> Iterator[Runtime]:
         runtime.database.close()
 
 
+@contextmanager
+def writing() -> Iterator[tuple[Session, Callable[[str], None]]]:
+    """A transaction of the command line's, and how to tell what it made: printed once that is committed.
+
+    A path gets the address in front where people reach the tool: as configured, else where it was served last.
+    """
+    told: list[str] = []
+    with opened() as runtime:
+        with runtime.database.write(COMMAND_LINE) as db:
+            yield db, told.append
+        here, served = runtime.settings, runtime.settings.data_dir / SERVED_AT
+        url = served.read_text() if served.exists() and not here.base_url else here.url
+    click.echo("\n".join(f"{url}{line}" if line.startswith("/") else line for line in told), nl=bool(told))
+
+
 @cli.command()
 @click.option("--host", default="", help="The address to listen on; HOST otherwise.")
 @click.option("--port", default=-1, help="The port to listen on; PORT otherwise.", show_default=False)
@@ -117,12 +135,14 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
         here = runtime.settings
         _check_port(host or here.host, here.port if port < 0 else port)
         host, port = host or here.host, here.port if port < 0 else port
-        url = (here.base_url or here.url_on(host, port)).rstrip("/")
+        url, way = (here.base_url or here.url_on(host, port)).rstrip("/"), ""
+        (here.data_dir / SERVED_AT).write_text(url)
         with runtime.database.write(COMMAND_LINE) as db:
             if reload or auth.nobody_signed_in_yet(db):
                 admin = _first_admin(db)
                 way = f"{url}{auth.make_link(db, admin)}" if admin else NO_ADMIN
-                click.echo(f"\n  Sign in: {way}\n", err=True)
+        if way:
+            click.echo(f"\n  Sign in: {way}\n", err=True)
     uvicorn.run(
         "core.dev:reloaded" if reload else TARGET,
         factory=reload,
@@ -134,8 +154,7 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
         workers=workers,
         log_config=None,
         access_log=False,
-        proxy_headers=True,
-        forwarded_allow_ips=here.trusted_proxies,
+        proxy_headers=False,  # the gate reads them, see security.py
         server_header=False,
         timeout_graceful_shutdown=10,
     )
@@ -244,16 +263,16 @@ def list_users() -> None:
 @ROLE
 def add_user(name: str, role: str) -> None:
     """Add a user and print a sign-in link for them."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        click.echo(runtime.settings.url + auth.make_link(db, auth.add_user(db, name, role)))
+    with writing() as (db, tell):
+        tell(auth.make_link(db, auth.add_user(db, name, role)))
 
 
 @users.command("link")
 @click.argument("name")
 def link_user(name: str) -> None:
     """Print a new sign-in link for a user; it works once, for 24 hours."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        click.echo(runtime.settings.url + auth.make_link(db, _known(db, name)))
+    with writing() as (db, tell):
+        tell(auth.make_link(db, _known(db, name)))
 
 
 @users.command("role")
@@ -261,55 +280,34 @@ def link_user(name: str) -> None:
 @click.argument("role")
 def change_role(name: str, role: str) -> None:
     """Give a user another role."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        auth.change_role(_known(db, name), role)
-    click.echo(f"{name} is {role} now")
+    with writing() as (db, tell):
+        auth.change_role(db, _known(db, name), role)
+        tell(f"{name} is {role} now")
 
 
 @users.command("password")
 @click.argument("name")
 def set_password(name: str) -> None:
     """Set a user's password; it is asked for, or read from standard input."""
-    typed = (
-        click.prompt("Password", hide_input=True, confirmation_prompt=True)
-        if sys.stdin.isatty()
-        else sys.stdin.readline()
-    )
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+    ask_twice = partial(click.prompt, "Password", hide_input=True, confirmation_prompt=True)
+    typed: str = ask_twice() if sys.stdin.isatty() else sys.stdin.readline()
+    with writing() as (db, tell):
         auth.set_password(db, _known(db, name), typed.rstrip("\n"))
-    click.echo(f"{name} has this password now, and is signed out everywhere")
+        tell(f"{name} has this password now, and is signed out everywhere")
 
 
-@users.command("disable")
-@click.argument("name")
-def disable_user(name: str) -> None:
-    """Keep a user from signing in, and sign them out everywhere."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        auth.disable(db, _known(db, name))
-    click.echo(f"{name} cannot sign in any more; to undo it: python -m core users enable {name}")
+def _do(change: Callable[[Session, User], None], said: str, name: str) -> None:
+    with writing() as (db, tell):
+        change(db, _known(db, name))
+        tell(f"{name} {said}")
 
 
-@users.command("enable")
-@click.argument("name")
-def enable_user(name: str) -> None:
-    """Let a disabled user sign in again."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        _known(db, name).is_active = True
-    click.echo(f"{name} may sign in again")
+for _deed, (_change, _said) in auth.DEEDS.items():
+    users.command(_deed, help=_change.__doc__)(click.argument("name")(partial(_do, _change, _said)))
 
 
-@users.command("sign-out")
-@click.argument("name")
-def sign_out_user(name: str) -> None:
-    """Sign a user out everywhere, and void their links."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        auth.end_sessions(db, _known(db, name))
-    click.echo(f"{name} is signed out everywhere")
-
-
-def _known(db: Any, name: str) -> User:
-    user = auth.find_user(db, name)
-    if user is None:
+def _known(db: Session, name: str) -> User:
+    if (user := auth.find_user(db, name)) is None:
         raise UserError(f"there is no user {name!r}; see: python -m core users list")
     return user
 
@@ -317,29 +315,32 @@ def _known(db: Any, name: str) -> User:
 @token.command("create")
 @click.option("--name", default="command line", help="What it is for.")
 @ROLE
+@click.option("--scope", "scopes", multiple=True, help="Only “read”, or only below a path as in /domains; repeatable.")
 @click.option("--days", type=click.IntRange(min=1), help="How long it works; for ever when left out.")
-def create_token(name: str, role: str, days: int | None) -> None:
+def create_token(name: str, role: str, scopes: tuple[str, ...], days: int | None) -> None:
     """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        click.echo(auth.make_token(db, name, role, days=days))
+    with writing() as (db, tell):
+        expires_at = in_days(days) if days else None
+        tell(auth.make_token(db, name, role, scopes=" ".join(scopes), expires_at=expires_at))
 
 
 @token.command("list")
 def list_tokens() -> None:
     """List the API tokens."""
     with opened() as runtime, runtime.database.read() as db:
-        for found in db.execute(select(auth.Token).order_by(col(auth.Token.id))).scalars():
-            until = f"until {found.expires_at:%Y-%m-%d}" if found.expires_at else ""
-            click.echo(f"{found.id:4}  {found.name:30} {found.role:9} made {found.created_at:%Y-%m-%d} {until}")
+        for one in db.execute(select(auth.Token).order_by(col(auth.Token.id))).scalars():
+            until = f", until {one.expires_at:%Y-%m-%d}" if one.expires_at else ""
+            used = f"used {ago(one.last_used_at, now())}" if one.last_used_at else "never used"
+            only = f", only {one.scopes}" if one.scopes else ""
+            click.echo(f"{one.id:4}  {one.name:30} {one.role:9} made {one.created_at:%Y-%m-%d}, {used}{until}{only}")
 
 
 @token.command("revoke")
 @click.argument("id", type=int)
 def revoke_token(id: int) -> None:
     """Delete an API token; it stops working at once."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        found = db.get(auth.Token, id)
-        if found is None:
+    with writing() as (db, _):
+        if (found := db.get(auth.Token, id)) is None:
             raise UserError(f"there is no token {id}; see: python -m core token list")
         db.delete(found)
 
