@@ -210,7 +210,7 @@ def sign_out_everywhere(db: Session, user: User) -> None:
     """Sign a user out everywhere, and void their sign-in links."""
     for table in (SignedIn, SignInLink):
         db.bulk(delete(table).where(col(table.user_id) == user.id), why="signed out everywhere")
-    db.changes.append(Change("sign out", "core_user", str(user.id)))
+    db.changes.append(Change("sign out", "core_user", str(user.id), {}, {}))
 
 
 def disable(db: Session, user: User) -> None:
@@ -304,7 +304,7 @@ def sign_in(db: Session, user: User, *, days: int, address: str, agent: str) -> 
 def end_session(db: Session, key: str) -> None:
     """Sign one browser out, by the fingerprint of its cookie."""
     if db.bulk(delete(SignedIn).where(col(SignedIn.fingerprint) == key), why="signed out"):
-        db.changes.append(Change("sign out", "core_session", key))
+        db.changes.append(Change("sign out", "core_session", key, {}, {}))
 
 
 def session_identity(db: Session, secret: str) -> Identity | None:

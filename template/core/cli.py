@@ -1,14 +1,10 @@
 """The tool's own command line: serve, migrate, run jobs, people, tokens, and a look inside."""
 
 import asyncio
-import importlib
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import click
@@ -16,23 +12,22 @@ import uvicorn
 from sqlalchemy import select
 from sqlmodel import col
 
-from . import auth, log, marks, migrations, settings
-from .app import App, Runtime
+from . import auth, marks, migrations, settings
+from .app import Runtime
 from .auth import Identity, User
-from .db import Actor, Session
-from .errors import CoreError, UserError, in_one_line
+from .cli_people import token, users
+from .errors import CoreError, UserError
 from .jobs import LIVE, JobRun, RunLog
+from .opening import COMMAND_LINE, SERVED_AT, load_app, opened
 from .rotation import rotate
 from .runner import Runner
 from .scheduler import Scheduler, ask
 from .settings import PROJECT
-from .time import ago, in_days, now
 
 TARGET = "app.main:app"
-SERVED_AT = "url"  # in the data folder: where the tool was served last
-COMMAND_LINE = Actor("command line", "cli")
 NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
-ROLE = click.option("--role", default="viewer", show_default=True, help=", ".join(marks.ROLES))
+HOST = click.option("--host", default="", help="The address to listen on; HOST otherwise.")
+PORT = click.option("--port", default=-1, help="The port to listen on; PORT otherwise.", show_default=False)
 
 
 @click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -40,14 +35,8 @@ def cli() -> None:
     """The commands of a tool."""
 
 
-@cli.group()
-def users() -> None:
-    """People who may sign in."""
-
-
-@cli.group()
-def token() -> None:
-    """API tokens, for programs."""
+cli.add_command(users)
+cli.add_command(token)
 
 
 @cli.group()
@@ -69,58 +58,17 @@ def main() -> None:
         sys.exit(1)
 
 
-def load_app() -> App:
-    """The project's app, from app/main.py."""
-    try:
-        app = importlib.import_module("app.main").app
-    except CoreError:
-        raise
-    except Exception as error:  # the boundary to the project's code: its mistakes are told with their place
-        raise UserError(in_one_line(error, PROJECT)) from error
-    if not isinstance(app, App):
-        raise UserError("app/main.py has no App; write: app = App(features=[…])")
-    return app
-
-
-@contextmanager
-def opened() -> Iterator[Runtime]:
-    """The app's database and jobs, without its clock or a server."""
-    app = load_app()
-    configured = settings.load(app.settings_class)
-    log.configure(configured.model_copy(update={"log_level": "warning"}))
-    runtime = app.open(configured)
-    try:
-        yield runtime
-    finally:
-        runtime.database.close()
-
-
-@contextmanager
-def writing() -> Iterator[tuple[Session, Callable[[str], None]]]:
-    """A transaction of the command line's, and how to tell what it made: printed once that is committed.
-
-    A path gets the address in front where people reach the tool: as configured, else where it was served last.
-    """
-    told: list[str] = []
-    with opened() as runtime:
-        with runtime.database.write(COMMAND_LINE) as db:
-            yield db, told.append
-        here, served = runtime.settings, runtime.settings.data_dir / SERVED_AT
-        url = served.read_text() if served.exists() and not here.base_url else here.url
-    click.echo("\n".join(f"{url}{line}" if line.startswith("/") else line for line in told), nl=bool(told))
-
-
 @cli.command()
-@click.option("--host", default="", help="The address to listen on; HOST otherwise.")
-@click.option("--port", default=-1, help="The port to listen on; PORT otherwise.", show_default=False)
+@HOST
+@PORT
 def dev(host: str, port: int) -> None:
     """Migrate, print a sign-in link, serve, and start again at every change of a file."""
     _serve(host, port, reload=True)
 
 
 @cli.command()
-@click.option("--host", default="", help="The address to listen on; HOST otherwise.")
-@click.option("--port", default=-1, help="The port to listen on; PORT otherwise.", show_default=False)
+@HOST
+@PORT
 @click.option("--workers", default=1, help="How many processes answer.", show_default=True)
 def serve(host: str, port: int, workers: int) -> None:
     """Migrate, print a sign-in link while nobody has signed in yet, and serve."""
@@ -167,16 +115,14 @@ def _check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise UserError(
-                f"cannot listen on {host}:{port} ({error.strerror}); choose another: --port 8001"
-            ) from error
+            what = f"cannot listen on {host}:{port} ({error.strerror})"
+            raise UserError(f"{what}; choose another: --port 8001") from error
 
 
 def _first_admin(db: Any) -> User | None:
     """The first admin who is active, made when there is none; None when another user has the name."""
-    found = db.execute(
-        select(User).where(col(User.role) == "admin", col(User.is_active)).order_by(col(User.id))
-    ).scalar()
+    active = select(User).where(col(User.role) == "admin", col(User.is_active))
+    found = db.execute(active.order_by(col(User.id))).scalar()
     if found is None and auth.find_user(db, "admin"):
         return None
     return found or auth.add_user(db, "admin", "admin")
@@ -212,15 +158,13 @@ def routes() -> None:
         for function, mark in feature.surface:
             method = "GET" if isinstance(mark, marks.PageMark) else "POST"
             who = "public" if mark.public else mark.role
-            click.echo(
-                f"{method:5} {mark.path:36} {who:9} {feature.name}.{function.__name__}  {marks.summary(function)}"
-            )
+            what = f"{feature.name}.{function.__name__}  {marks.summary(function)}"
+            click.echo(f"{method:5} {mark.path:36} {who:9} {what}")
         for router in feature.routers:
             for route in router.routes:
                 methods = ",".join(sorted(getattr(route, "methods", None) or ["WS"]))
-                click.echo(
-                    f"{methods:5} {getattr(route, 'path', ''):36} viewer    {feature.name}.{getattr(route, 'name', '')}"
-                )
+                path, name = getattr(route, "path", ""), getattr(route, "name", "")
+                click.echo(f"{methods:5} {path:36} viewer    {feature.name}.{name}")
 
 
 @cli.command()
@@ -248,101 +192,6 @@ def selfcheck(seconds: float) -> None:
     if problems:
         sys.exit(1)
     click.echo("all is well: no error, no lost update")
-
-
-@users.command("list")
-def list_users() -> None:
-    """List the users and their roles."""
-    with opened() as runtime, runtime.database.read() as db:
-        for user in db.execute(select(User).order_by(col(User.name))).scalars():
-            click.echo(f"{user.name:30} {user.role:9} {'' if user.is_active else 'disabled'}")
-
-
-@users.command("add")
-@click.argument("name")
-@ROLE
-def add_user(name: str, role: str) -> None:
-    """Add a user and print a sign-in link for them."""
-    with writing() as (db, tell):
-        tell(auth.make_link(db, auth.add_user(db, name, role)))
-
-
-@users.command("link")
-@click.argument("name")
-def link_user(name: str) -> None:
-    """Print a new sign-in link for a user; it works once, for 24 hours."""
-    with writing() as (db, tell):
-        tell(auth.make_link(db, _known(db, name)))
-
-
-@users.command("role")
-@click.argument("name")
-@click.argument("role")
-def change_role(name: str, role: str) -> None:
-    """Give a user another role."""
-    with writing() as (db, tell):
-        auth.change_role(db, _known(db, name), role)
-        tell(f"{name} is {role} now")
-
-
-@users.command("password")
-@click.argument("name")
-def set_password(name: str) -> None:
-    """Set a user's password; it is asked for, or read from standard input."""
-    ask_twice = partial(click.prompt, "Password", hide_input=True, confirmation_prompt=True)
-    typed: str = ask_twice() if sys.stdin.isatty() else sys.stdin.readline()
-    with writing() as (db, tell):
-        auth.set_password(db, _known(db, name), typed.rstrip("\n"))
-        tell(f"{name} has this password now, and is signed out everywhere")
-
-
-def _do(change: Callable[[Session, User], None], said: str, name: str) -> None:
-    with writing() as (db, tell):
-        change(db, _known(db, name))
-        tell(f"{name} {said}")
-
-
-for _deed, (_change, _said) in auth.DEEDS.items():
-    users.command(_deed, help=_change.__doc__)(click.argument("name")(partial(_do, _change, _said)))
-
-
-def _known(db: Session, name: str) -> User:
-    if (user := auth.find_user(db, name)) is None:
-        raise UserError(f"there is no user {name!r}; see: python -m core users list")
-    return user
-
-
-@token.command("create")
-@click.option("--name", default="command line", help="What it is for.")
-@ROLE
-@click.option("--scope", "scopes", multiple=True, help="Only “read”, or only below a path as in /domains; repeatable.")
-@click.option("--days", type=click.IntRange(min=1), help="How long it works; for ever when left out.")
-def create_token(name: str, role: str, scopes: tuple[str, ...], days: int | None) -> None:
-    """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
-    with writing() as (db, tell):
-        expires_at = in_days(days) if days else None
-        tell(auth.make_token(db, name, role, scopes=" ".join(scopes), expires_at=expires_at))
-
-
-@token.command("list")
-def list_tokens() -> None:
-    """List the API tokens."""
-    with opened() as runtime, runtime.database.read() as db:
-        for one in db.execute(select(auth.Token).order_by(col(auth.Token.id))).scalars():
-            until = f", until {one.expires_at:%Y-%m-%d}" if one.expires_at else ""
-            used = f"used {ago(one.last_used_at, now())}" if one.last_used_at else "never used"
-            only = f", only {one.scopes}" if one.scopes else ""
-            click.echo(f"{one.id:4}  {one.name:30} {one.role:9} made {one.created_at:%Y-%m-%d}, {used}{until}{only}")
-
-
-@token.command("revoke")
-@click.argument("id", type=int)
-def revoke_token(id: int) -> None:
-    """Delete an API token; it stops working at once."""
-    with writing() as (db, _):
-        if (found := db.get(auth.Token, id)) is None:
-            raise UserError(f"there is no token {id}; see: python -m core token list")
-        db.delete(found)
 
 
 @secrets.command("rotate")

@@ -31,7 +31,7 @@ FLOORS = [
     ["pages", "jobs", "notify", "alerts"],
     ["feature", "scheduler", "runner", "health"],
     ["builtin", "app"],
-    ["selfcheck", "cli", "dev", "testing", "__init__", "__main__"],
+    ["selfcheck", "opening", "cli_people", "cli", "dev", "testing", "__init__", "__main__"],
 ]
 PLACE = {name: (floor, place) for floor, names in enumerate(FLOORS) for place, name in enumerate(names)}
 
@@ -42,7 +42,7 @@ IMPORTERS = {
     "apprise": "notify",
     "apscheduler": "scheduler",
     "bs4": "testing",
-    "click": "cli",
+    "click": "opening cli_people cli",
     "cryptography": "crypto",
     "httpcore2": "http",
     "httpx2": "http",
