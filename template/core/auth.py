@@ -1,28 +1,35 @@
 """People and programs: users, sessions, one-time sign-in links, API tokens, and the role each has."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from math import ceil
 from threading import BoundedSemaphore
+from typing import Any
 
 from pwdlib import PasswordHash
-from sqlalchemy import delete, select, update
+from sqlalchemy import Index, delete, select, update
 from sqlmodel import Field, SQLModel, col
 
 from .crypto import fingerprint, new_token
-from .db import Session
+from .db import Change, Session
 from .errors import Refused, UserError
 from .marks import ROLES, Role
-from .time import now
+from .time import duration_in_words, now
 
 LINK_LIFETIME = timedelta(hours=24)
 SEEN_EVERY = timedelta(minutes=5)
 TOKEN_PREFIX = "pyops_"
+READ = "read"
 SHORTEST_PASSWORD = 12
 HASHES_AT_ONCE = 2
 HASHING_WAIT_S = 0.5
 _hashing = BoundedSemaphore(HASHES_AT_ONCE)
 LONGEST_NAME = 100
+FREE_TRIES = {"name": 5, "address": 20}  # wrong passwords within TRIES_WINDOW; an address may be a whole office's
+TRIES_WINDOW = timedelta(minutes=15)
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # doubled at each further wrong one
 _AUDITED = {"info": {"audited": True}}
 
 
@@ -30,7 +37,7 @@ class User(SQLModel, table=True):
     """A person who may sign in."""
 
     __tablename__ = "core_user"
-    __table_args__ = _AUDITED
+    __table_args__ = (Index("ix_core_user_issuer_subject", "issuer", "subject", unique=True), _AUDITED)
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True, min_length=1, max_length=LONGEST_NAME)
@@ -39,6 +46,8 @@ class User(SQLModel, table=True):
     is_active: bool = True
     signed_in_at: datetime | None = Field(default=None, description="When they signed in last.")
     created_at: datetime = Field(default_factory=now)
+    issuer: str | None = Field(default=None, description="Who vouches for them and gives the role; None: this tool.")
+    subject: str | None = None
 
 
 class SignedIn(SQLModel, table=True):
@@ -76,21 +85,43 @@ class Token(SQLModel, table=True):
     role: str
     fingerprint: str = Field(unique=True)
     created_at: datetime = Field(default_factory=now)
-    expires_at: datetime | None = None
+    expires_at: datetime | None = Field(default=None, description="It works for ever when left empty.")
+    last_used_at: datetime | None = None
+    scopes: str = Field(
+        default="", description="“read” for reading only, paths such as /domains for what is below them."
+    )
+    user_id: int | None = Field(default=None, foreign_key="core_user.id", ondelete="CASCADE", index=True)
+
+
+class Attempt(SQLModel, table=True):
+    """How many wrong passwords came for one name, or from one address, and when the last one did."""
+
+    __tablename__ = "core_attempt"
+
+    fingerprint: str = Field(primary_key=True)
+    wrong: int = 0
+    at: datetime = Field(default_factory=now, index=True)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who makes a request: a user or a token, with a role."""
+    """Who makes a request: a user or a token, with a role; `scopes` narrow what a token reaches."""
 
     name: str
     role: Role
     kind: str = "user"
     id: int | None = None
+    scopes: tuple[str, ...] = ()
+    is_stale: bool = field(default=False, compare=False, repr=False)  # whether `touch` has something to note
 
     def can(self, role: Role) -> bool:
         """Whether the role is at least this one."""
         return ROLES.index(self.role) >= ROLES.index(role)
+
+    def reaches(self, path: str, *, writes: bool) -> bool:
+        """Whether the scopes leave a path open: "read" forbids writes, paths all that is not below one of them."""
+        below = [scope.rstrip("/") for scope in self.scopes if scope != READ] or [""]
+        return not (writes and READ in self.scopes) and any(f"{path}/".startswith(f"{one}/") for one in below)
 
 
 def add_user(db: Session, name: str, role: str) -> User:
@@ -109,6 +140,36 @@ def add_user(db: Session, name: str, role: str) -> User:
 def find_user(db: Session, name: str) -> User | None:
     """The user of a name."""
     return db.execute(select(User).where(col(User.name) == name)).scalar()
+
+
+def role_from(groups: Iterable[str], roles: Mapping[str, Role]) -> Role:
+    """The highest role that one of these groups gives, or "*", everybody; Refused (403) when none does."""
+    given = [roles[group] for group in ("*", *groups) if group in roles]
+    if not given:
+        raise Refused(403, "None of your groups may use this tool. Ask whoever runs it to give one of them a role.")
+    return max(given, key=ROLES.index)
+
+
+def vouched_for(db: Session, issuer: str, subject: str) -> User | None:
+    """The user whom somebody else knows under this subject."""
+    return db.execute(select(User).where(col(User.issuer) == issuer, col(User.subject) == subject)).scalar()
+
+
+def admit(db: Session, issuer: str, subject: str, *, name: str, role: Role) -> User:
+    """The user whom somebody else vouches for, with the role that they give now; made at the first time.
+
+    Never matched by name, which people may choose over there. Refused (403) when the user is disabled here.
+    """
+    user = vouched_for(db, issuer, subject)
+    if user is None:
+        name = " ".join(name.split())[: LONGEST_NAME - 10].strip() or "somebody"
+        is_free = find_user(db, name) is None
+        user = add_user(db, name if is_free else f"{name} {fingerprint(issuer + subject)[:8]}", role)
+        user.issuer, user.subject = issuer, subject
+    if not user.is_active:
+        raise Refused(403, f"{user.name} is disabled in this tool. Ask an admin.")
+    user.role = role
+    return user
 
 
 def make_link(db: Session, user: User) -> str:
@@ -136,30 +197,77 @@ def use_link(db: Session, secret: str) -> User | None:
     return user
 
 
-def change_role(user: User, role: str) -> None:
-    """Give a user another role; UserError when there is no such role."""
-    known_role(role)
+def change_role(db: Session, user: User, role: str) -> None:
+    """Give a user another role; Refused when there is no such role."""
+    if user.issuer:
+        raise Refused(409, f"{user.name} gets the role from {user.issuer} at each sign-in; change the groups there.")
+    if known_role(role) != "admin":
+        _keep_an_admin(db, user)
     user.role = role
 
 
-def end_sessions(db: Session, user: User) -> None:
+def sign_out_everywhere(db: Session, user: User) -> None:
     """Sign a user out everywhere, and void their sign-in links."""
-    db.bulk(delete(SignedIn).where(col(SignedIn.user_id) == user.id), why="signed out everywhere")
-    db.bulk(delete(SignInLink).where(col(SignInLink.user_id) == user.id), why="signed out everywhere")
+    for table in (SignedIn, SignInLink):
+        db.bulk(delete(table).where(col(table.user_id) == user.id), why="signed out everywhere")
+    db.changes.append(Change("sign out", "core_user", str(user.id), {}, {}))
 
 
 def disable(db: Session, user: User) -> None:
-    """Keep a user from signing in, and end their sessions and links."""
+    """Keep a user from signing in, and end their sessions, links and tokens."""
+    _keep_an_admin(db, user)
     user.is_active = False
-    end_sessions(db, user)
+    sign_out_everywhere(db, user)
+
+
+def enable(_db: Session, user: User) -> None:
+    """Let a disabled user sign in again."""
+    user.is_active = True
+
+
+# What an admin may do to a user, on the page and on the command line, and how it reads afterwards.
+DEEDS = {
+    "disable": (disable, "cannot sign in any more"),
+    "enable": (enable, "may sign in again"),
+    "sign-out": (sign_out_everywhere, "is signed out everywhere"),
+}
 
 
 def set_password(db: Session, user: User, password: str) -> None:
     """Store a password's argon2 hash, and end what the old one opened; UserError when it is too short."""
+    if user.issuer:
+        raise Refused(409, f"{user.name} signs in through {user.issuer}; the password is changed there.")
     if len(password) < SHORTEST_PASSWORD:
         raise UserError(f"a password needs at least {SHORTEST_PASSWORD} characters")
     user.password_hash = PasswordHash.recommended().hash(password)
-    end_sessions(db, user)
+    sign_out_everywhere(db, user)
+
+
+def count_try(db: Session, name: str, address: str) -> None:
+    """Count a try at a password before it is checked, so that many at once count too.
+
+    Refused (429) while the name or the address must wait. A sign-in link works meanwhile.
+    """
+    at = now()
+    db.bulk(delete(Attempt).where(col(Attempt.at) < at - LONGEST_WAIT - TRIES_WINDOW), why="long ago")
+    for kind, key in _tried(name, address).items():
+        row = db.get(Attempt, key) or Attempt(fingerprint=key, at=at)
+        over = row.wrong - FREE_TRIES[kind]
+        free_at = row.at + min(FIRST_WAIT * 2 ** min(over, 10), LONGEST_WAIT) if over >= 0 else row.at
+        if (left_s := (free_at - at).total_seconds()) > 0:
+            text = f"Too many wrong passwords. Try again in {duration_in_words(left_s)}, or ask for a sign-in link."
+            raise Refused(429, text, headers={"Retry-After": str(ceil(left_s))})
+        row.wrong = 1 if at > free_at + TRIES_WINDOW else row.wrong + 1
+        row.at = at
+        db.add(row)
+
+
+def forgive(db: Session, name: str, address: str) -> None:
+    """The password was right: forget the name's wrong ones, and take the address's last count back."""
+    by_name, by_address = _tried(name, address).values()
+    db.bulk(delete(Attempt).where(col(Attempt.fingerprint) == by_name), why="signed in")
+    mine = update(Attempt).where(col(Attempt.fingerprint) == by_address)
+    db.bulk(mine.values(wrong=col(Attempt.wrong) - 1), why="signed in")
 
 
 def check_password(db: Session, name: str, password: str) -> User | None:
@@ -193,57 +301,92 @@ def sign_in(db: Session, user: User, *, days: int, address: str, agent: str) -> 
     return secret
 
 
-def sign_out(db: Session, secret: str) -> None:
-    """End the session of a cookie."""
-    db.bulk(delete(SignedIn).where(col(SignedIn.fingerprint) == fingerprint(secret)), why="signed out")
+def end_session(db: Session, key: str) -> None:
+    """Sign one browser out, by the fingerprint of its cookie."""
+    if db.bulk(delete(SignedIn).where(col(SignedIn.fingerprint) == key), why="signed out"):
+        db.changes.append(Change("sign out", "core_session", key, {}, {}))
 
 
-def session_identity(db: Session, secret: str) -> tuple[Identity, bool] | None:
-    """Who a session cookie belongs to, and whether its `seen_at` should be moved."""
+def session_identity(db: Session, secret: str) -> Identity | None:
+    """Who a session cookie belongs to."""
     row = db.execute(
         select(col(User.id), col(User.name), col(User.role), col(SignedIn.seen_at))
         .join(SignedIn, col(SignedIn.user_id) == col(User.id))
         .where(col(SignedIn.fingerprint) == fingerprint(secret), col(SignedIn.expires_at) > now(), col(User.is_active))
     ).first()
-    return (Identity(row.name, row.role, "user", row.id), now() - row.seen_at > SEEN_EVERY) if row else None
+    return Identity(row.name, row.role, "user", row.id, is_stale=_is_stale(row.seen_at)) if row else None
 
 
-def touch(db: Session, secret: str, *, days: int) -> None:
-    """Note that a session was used, and let it last from now on."""
-    at = now()
-    seen = update(SignedIn).where(col(SignedIn.fingerprint) == fingerprint(secret))
-    db.bulk(seen.values(seen_at=at, expires_at=at + timedelta(days=days)), why="seen")
+def wrong_in_token(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What cannot be of a token's fields, as (field, sentence): a scope that is none, an end that has passed."""
+    scopes = [s for s in str(values.get("scopes") or "").split() if s != READ and not s.startswith("/")]
+    wrong = [("scopes", f"{s!r} is no scope; write {READ}, or a path as in /domains") for s in scopes]
+    if (end := values.get("expires_at")) and end < now():
+        wrong.append(("expires_at", "This has passed; choose a later moment, or none."))
+    return wrong
 
 
-def make_token(db: Session, name: str, role: str, *, days: int | None = None) -> str:
-    """Create an API token; the secret is shown this once."""
-    known_role(role)
+def make_token(
+    db: Session, name: str, role: str, *, scopes: str = "", expires_at: datetime | None = None, owner: int | None = None
+) -> str:
+    """Create an API token; the secret is shown this once. One with an owner never reaches beyond them."""
+    if wrong := wrong_in_token({"scopes": scopes}):
+        raise UserError(wrong[0][1])
     secret = new_token(TOKEN_PREFIX)
-    expires_at = now() + timedelta(days=days) if days else None
-    db.add(Token(name=name, role=role, fingerprint=fingerprint(secret), expires_at=expires_at))
+    token = Token(name=name, role=known_role(role), fingerprint=fingerprint(secret), expires_at=expires_at)
+    token.scopes, token.user_id = " ".join(scopes.split()), owner
+    db.add(token)
     return secret
 
 
 def token_identity(db: Session, secret: str) -> Identity | None:
-    """Who a bearer token stands for."""
-    token = db.execute(select(Token).where(col(Token.fingerprint) == fingerprint(secret))).scalar()
-    if token is None or (token.expires_at and token.expires_at < now()):
+    """Who a bearer token stands for; one that belongs to a person has at most their role, and ends with them."""
+    found = db.execute(select(Token, User).outerjoin(User).where(col(Token.fingerprint) == fingerprint(secret))).first()
+    token, owner = found or (None, None)
+    if token is None or (token.expires_at and token.expires_at < now()) or (owner and not owner.is_active):
         return None
-    return Identity(token.name, token.role, "token", token.id)
+    role = min(token.role, owner.role if owner else token.role, key=ROLES.index)
+    scopes = tuple(token.scopes.split())
+    return Identity(token.name, role, "token", token.id, scopes, is_stale=_is_stale(token.last_used_at))
+
+
+def touch(db: Session, identity: Identity, secret: str, *, days: int) -> None:
+    """Note that a session or token was used, which is no news for the audit; a session lasts from now on."""
+    at = now()
+    session = update(SignedIn).where(col(SignedIn.fingerprint) == fingerprint(secret))
+    token = update(Token).where(col(Token.id) == identity.id).values(last_used_at=at)
+    seen = token if identity.kind == "token" else session.values(seen_at=at, expires_at=at + timedelta(days=days))
+    db.connection().execute(seen)
 
 
 def nobody_signed_in_yet(db: Session) -> bool:
-    """Whether the tool is new: nobody has ever signed in, and nobody was given a password."""
-    begun = col(User.signed_in_at).is_not(None) | (col(User.password_hash) != "")
+    """Whether the tool is new: nobody has ever signed in, was given a password, or came from elsewhere."""
+    begun = col(User.signed_in_at).is_not(None) | (col(User.password_hash) != "") | col(User.issuer).is_not(None)
     return db.execute(select(col(User.id)).where(begun).limit(1)).first() is None
 
 
 def known_role(name: str) -> Role:
-    """The role of that name; UserError when there is none."""
+    """The role of that name; Refused (422) when there is none."""
     for role in ROLES:
         if role == name:
             return role
-    raise UserError(f"{name!r} is no role; use one of {', '.join(ROLES)}")
+    raise Refused(422, f"{name!r} is no role; use one of {', '.join(ROLES)}")
+
+
+def _is_stale(seen_at: datetime | None) -> bool:
+    return seen_at is None or now() - seen_at > SEEN_EVERY
+
+
+def _keep_an_admin(db: Session, user: User) -> None:
+    """Refuse (409) to take away the last active admin."""
+    others = select(User).where(col(User.role) == "admin", col(User.is_active), col(User.id) != user.id)
+    if user.role == "admin" and user.is_active and db.execute(others.limit(1)).first() is None:
+        raise Refused(409, f"{user.name} is the last active admin; make somebody else admin first.")
+
+
+def _tried(name: str, address: str) -> dict[str, str]:
+    """The keys of what a try counts for: fingerprints, for people also type their password as their name."""
+    return {"name": fingerprint(f"name {name.casefold()}"), "address": fingerprint(f"address {address}")}
 
 
 @cache

@@ -1,8 +1,11 @@
 """The gate in front of everything: who asks, from where, may they; and the headers that keep a browser strict."""
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
@@ -10,15 +13,18 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from . import auth, log
 from .auth import Identity
 from .db import Actor, Database, Session
 from .errors import Busy, Refused
+from .http import LOOPBACK
 from .settings import Settings
 
 SIGN_IN = "/-/sign-in"
 STATIC_URL = "/-/static/"
+PROXY = "the proxy"  # the issuer of who comes through PROXY_USER_HEADER
 THREADS = 40
 WAITING = 200
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -33,6 +39,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_Find = Callable[[Database, Settings], Identity | None]
 logger = log.get("core.request")
 
 
@@ -94,26 +101,39 @@ class Gate:
             return self.refuse(request, Refused(403, "This request came from another site, so nothing was done."))
         if identity is None and (is_bearing(request) or not self.is_public(request.scope)):
             return self.refuse(request, Refused(401, "Sign in, or send a token that is valid."))
+        if identity and not identity.reaches(request.scope["path"], writes=request.method not in SAFE_METHODS):
+            return self.refuse(request, Refused(403, f"This token is only for: {', '.join(identity.scopes)}."))
         return None
 
     async def _websocket(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
-        identity = await self._identify(connection)
+        identity = None
+        with contextlib.suppress(Refused):
+            identity = await self._identify(connection)
         connection.scope["state"]["identity"] = identity
         is_ours = (identity is not None and identity.kind == "token") or is_same_origin(connection)
-        if is_ours and identity:  # there is no public socket
+        if is_ours and identity and identity.reaches(connection.scope["path"], writes=True):  # no socket is public
             return await self.app(connection.scope, receive, send)
         await receive()
         await send({"type": "websocket.close", "code": 4401, "reason": "sign in first"})
 
     async def _identify(self, connection: HTTPConnection) -> Identity | None:
         settings, database = self.runtime()
+        scope, proxies = connection.scope, _proxies(settings.trusted_proxies)
+        is_proxied = scope.get("client") is not None and scope["client"][0] in proxies.trusted_hosts
+        await proxies(scope, None, None)  # from here on, client and scheme are those that the proxy names
+        header = settings.proxy_user_header if is_proxied else ""
         if is_bearing(connection):  # never the cookie beside it: a program must learn that its token is wrong
             secret = connection.headers["authorization"][len("bearer ") :].strip()
-            return await to_thread.run_sync(_by_token, database, secret, limiter=self.threads)
-        cookie = connection.cookies.get(cookie_name(settings))
-        if not cookie or connection.url.path.startswith(STATIC_URL):
+            find: _Find = partial(_by_secret, auth.token_identity, secret)
+        elif connection.url.path.startswith(STATIC_URL):
             return None
-        return await to_thread.run_sync(_by_cookie, database, cookie, settings, limiter=self.threads)
+        elif header and connection.headers.get(header):
+            find = partial(_by_proxy, connection.headers)
+        elif secret := connection.cookies.get(cookie_name(settings), ""):
+            find = partial(_by_secret, auth.session_identity, secret)
+        else:
+            return None
+        return await to_thread.run_sync(find, database, settings, limiter=self.threads)
 
 
 class _Answer:
@@ -190,22 +210,28 @@ def settle(scope: Scope, status: int) -> None:
                 session.commit()
 
 
-def cookie_name(settings: Settings) -> str:
-    """The session cookie; named after the tool, for two tools on one host share cookies."""
+def cookie_name(settings: Settings, what: str = "session") -> str:
+    """The name of a cookie of ours; it begins with the tool's, for two tools on one host share cookies."""
     slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in settings.tool_name.lower())
-    return f"{slug}-session"
+    return f"{slug}-{what}"
 
 
-def set_session(response: Response, settings: Settings, secret: str, *, is_secure: bool) -> None:
-    """Give the browser its session cookie."""
-    response.set_cookie(
-        cookie_name(settings),
-        secret,
-        max_age=settings.session_days * 86_400,
-        httponly=True,
-        samesite="lax",
-        secure=is_secure,
-    )
+def set_cookie(response: Response, request: Request, name: str, value: str, *, max_age: int, path: str = "/") -> None:
+    """Give the browser a cookie that no script can read, `Secure` wherever the address is encrypted."""
+    is_secure = request.url.scheme == "https"
+    response.set_cookie(name, value, max_age, path=path, httponly=True, samesite="lax", secure=is_secure)
+
+
+def is_exposed(request: Request) -> bool:
+    """Whether what is sent can be read on the way: plain HTTP to another machine; the log says so once."""
+    is_plain = request.url.scheme == "http" and request.url.hostname not in LOOPBACK
+    return is_plain and _warn_of_plain_http()
+
+
+@cache
+def _warn_of_plain_http() -> bool:
+    logger.warning("people sign in over plain HTTP; put a proxy with TLS in front, and name it in TRUSTED_PROXIES")
+    return True
 
 
 def actor_of(request: Request, did: str = "") -> Actor:
@@ -216,24 +242,47 @@ def actor_of(request: Request, did: str = "") -> Actor:
     return Actor(name, kind, request.scope["state"]["request_id"], address, did)
 
 
-def _by_token(database: Database, secret: str) -> Identity | None:
+def _by_secret(
+    find: Callable[[Session, str], Identity | None], secret: str, database: Database, settings: Settings
+) -> Identity | None:
     with database.read() as db:
-        return auth.token_identity(db, secret)
-
-
-def _by_cookie(database: Database, secret: str, settings: Settings) -> Identity | None:
-    with database.read() as db:
-        found = auth.session_identity(db, secret)
-    if found is None:
-        return None
-    identity, is_stale = found
-    if is_stale:
+        identity = find(db, secret)
+    if identity and identity.is_stale and not database.is_busy:  # else the next request notes it
         try:
-            with database.write(Actor(identity.name, "user")) as db:
-                auth.touch(db, secret, days=settings.session_days)
+            with database.write(Actor(identity.name, identity.kind)) as db:
+                auth.touch(db, identity, secret, days=settings.session_days)
         except Busy:
             logger.warning("session not touched, the database is busy")
     return identity
+
+
+def _by_proxy(headers: Headers, database: Database, settings: Settings) -> Identity:
+    """Whom a trusted proxy names; a user of ours is made at the first time, and follows the groups."""
+    names, groups = (headers.getlist(h or " ") for h in (settings.proxy_user_header, settings.proxy_groups_header))
+    if len(names) > 1 or len(groups) > 1:  # one of them may be the caller's own
+        raise Refused(400, "A header that names you came more than once; the proxy must replace what callers send.")
+    name = names[0]
+    role = auth.role_from([group.strip() for group in ",".join(groups).split(",")], settings.proxy_roles)
+    with database.read() as db:
+        user = auth.vouched_for(db, PROXY, name)
+    if user is None or user.role != role or not user.is_active:
+        with database.write(Actor(name, "proxy", did="Come in through the proxy")) as db:
+            user = auth.admit(db, PROXY, name, name=name, role=role)
+            db.flush()
+    return Identity(user.name, role, "user", user.id)
+
+
+@cache
+def _proxies(trusted: str) -> Any:
+    """The server's own reading of X-Forwarded-*: it rewrites a scope in place, and here asks nobody afterwards.
+
+    Done here, not by the server, because the server would hide which address really called.
+    """
+
+    async def nobody(*_: object) -> None:
+        return None
+
+    return ProxyHeadersMiddleware(nobody, trusted)
 
 
 def sign_in_first(request: Request) -> Response:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from .errors import UserError
+from .marks import Role
 
 PROJECT = Path(__file__).resolve().parent.parent
 EVERY_ADDRESS = {"0.0.0.0", "::"}
@@ -26,6 +27,18 @@ def _project_name() -> str:
     return str(title or project.get("project", {}).get("name", PROJECT.name))
 
 
+class Provider(BaseModel):
+    """An OpenID Connect server that people may sign in with; `groups` is the claim that `roles` maps."""
+
+    name: str = Field(pattern=r"^[\w-]{1,40}$")
+    issuer: str = Field(pattern=r"^https?://")
+    client_id: str
+    client_secret: SecretStr = SecretStr("")
+    scopes: str = "openid profile email"
+    groups: str = "groups"
+    roles: dict[str, Role] = {}
+
+
 class Settings(BaseSettings):
     """What can be set from outside. A project adds its own in `app/settings.py`."""
 
@@ -39,6 +52,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     trusted_proxies: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-* headers count.")
+    oidc: list[Provider] = Field([], description="Who else may sign people in, as JSON; see the guide.")
+    proxy_user_header: str = Field("", description="Names who is signed in; counts from TRUSTED_PROXIES only.")
+    proxy_groups_header: str = Field("", description="Names their groups, with commas.")
+    proxy_roles: dict[str, Role] = Field({}, description="The role that a group gives, as JSON; * is everybody.")
     timezone: str = Field("UTC", description="In which cron expressions are read, as in Europe/Paris.")
     session_days: int = Field(14, ge=1, description="How long a sign-in lasts without a visit.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
@@ -98,7 +115,7 @@ def load(kind: type[Settings] = Settings) -> Settings:
     try:
         return kind()
     except ValidationError as error:
-        wrong = [f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors() if e["loc"]]
+        wrong = [f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors() if e["loc"]]
         raise UserError("settings are wrong (environment or .env):\n  " + "\n  ".join(wrong)) from error
     except SettingsError as error:  # a list or a table that is no JSON
         raise UserError(f"settings are wrong (environment or .env):\n  {error}; write it as JSON") from error

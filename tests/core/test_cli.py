@@ -20,7 +20,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from app.services.models import Service
-from core import auth, cli
+from core import auth, cli, opening
 from core.app import App
 from core.auth import User
 from core.db import Database
@@ -86,8 +86,11 @@ def test_users_are_added_listed_changed_and_disabled(core: Command, database: Da
     assert re.fullmatch(r"http://127\.0\.0\.1:8000/-/sign-in/\S{40,}\n", added.out)
     assert core("users", "role", "ann", "admin").code == 0
     assert core("users", "list").out.split() == ["ann", "admin"]
-    assert core("users", "disable", "ann").code == 0
-    assert core("users", "list").out.split() == ["ann", "admin", "disabled"]
+    assert "ann is the last active admin; make somebody else admin first." in core("users", "disable", "ann").err
+    core("users", "add", "bob", "--role", "admin")
+    assert core("users", "disable", "ann").out == "ann cannot sign in any more\n"
+    assert core("users", "list").out.split() == ["ann", "admin", "disabled", "bob", "admin"]
+    assert core("users", "enable", "ann").code == core("users", "sign-out", "bob").code == 0
 
 
 def test_a_link_of_the_command_line_signs_in(core: Command, database: Database) -> None:
@@ -96,6 +99,15 @@ def test_a_link_of_the_command_line_signs_in(core: Command, database: Database) 
     with database.write(TESTER) as db:
         user = auth.use_link(db, link.rpartition("/")[2])
     assert user and user.name == "ann"
+
+
+def test_a_link_leads_to_where_the_tool_was_served_last(
+    core: Command, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (settings.data_dir / "url").write_text("http://127.0.0.1:9123")
+    assert core("users", "add", "ann").out.startswith("http://127.0.0.1:9123/-/sign-in/")
+    monkeypatch.setenv("BASE_URL", "https://tool.example.com")
+    assert core("users", "link", "ann").out.startswith("https://tool.example.com/-/sign-in/")
 
 
 def test_a_password_is_read_from_standard_input(core: Command, database: Database) -> None:
@@ -115,11 +127,14 @@ def test_what_the_command_line_writes_is_audited(core: Command, database: Databa
 
 
 def test_tokens_are_made_listed_and_revoked(core: Command, database: Database) -> None:
-    secret = core("token", "create", "--role", "viewer", "--name", "ci", "--days", "3").out.strip()
+    scopes = ["--scope", "read", "--scope", "/services"]
+    secret = core("token", "create", "--role", "viewer", "--name", "ci", "--days", "3", *scopes).out.strip()
     with database.read() as db:
         identity = auth.token_identity(db, secret)
-    assert identity and (identity.name, identity.role) == ("ci", "viewer")
-    assert re.fullmatch(r" +1  ci +viewer +made \d{4}-\d\d-\d\d until \d{4}-\d\d-\d\d\n", core("token", "list").out)
+    assert identity and (identity.name, identity.role, identity.scopes) == ("ci", "viewer", ("read", "/services"))
+    day = r"\d{4}-\d\d-\d\d"
+    line = rf" +1  ci +viewer +made {day}, never used, until {day}, only read /services\n"
+    assert re.fullmatch(line, core("token", "list").out)
     assert core("token", "revoke", "1").code == 0
     assert core("token", "list").out == ""
 
@@ -223,7 +238,7 @@ def test_the_self_check_tries_the_data_folder(core: Command, settings: Settings)
 def test_an_app_that_is_none_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.main.app", object())
     with pytest.raises(UserError, match=r"app/main\.py has no App; write: app = App\(features="):
-        cli.load_app()
+        opening.load_app()
 
 
 @pytest.mark.parametrize(
@@ -300,5 +315,6 @@ def test_a_served_tool_migrates_prints_a_link_answers_and_stops(tmp_path: Path) 
     wait_for(lambda: is_healthy(port))
     server.send_signal(signal.SIGTERM)
     assert server.wait(15) in (0, -signal.SIGTERM)
+    assert (tmp_path / "data" / "url").read_text() == f"http://127.0.0.1:{port}"
     assert re.search(rf"Sign in: http://127\.0\.0\.1:{port}/-/sign-in/\S{{40,}}", said.read_text())
     assert "Traceback" not in said.read_text()

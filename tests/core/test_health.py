@@ -18,7 +18,7 @@ def test_pending_migrations_are_told(app: App, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'new.db'}", keyring=Keyring.load(tmp_path))
     answer = ready(database, app.histories)
     assert answer.status == 503
-    assert answer.problems == ["core migrations are pending: 0001", "app migrations are pending: 0001"]
+    assert answer.problems == ["core migrations are pending: 0001, 0002", "app migrations are pending: 0001"]
     database.close()
 
 

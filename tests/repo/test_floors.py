@@ -17,6 +17,7 @@ FLOORS = [
         "log",
         "http",
         "crypto",
+        "oidc",
         "db",
         "rotation",
         "migrations",
@@ -30,7 +31,7 @@ FLOORS = [
     ["pages", "jobs", "notify", "alerts"],
     ["feature", "scheduler", "runner", "health"],
     ["builtin", "app"],
-    ["selfcheck", "cli", "dev", "testing", "__init__", "__main__"],
+    ["selfcheck", "opening", "cli_people", "cli", "dev", "testing", "__init__", "__main__"],
 ]
 PLACE = {name: (floor, place) for floor, names in enumerate(FLOORS) for place, name in enumerate(names)}
 
@@ -41,17 +42,18 @@ IMPORTERS = {
     "apprise": "notify",
     "apscheduler": "scheduler",
     "bs4": "testing",
-    "click": "cli",
+    "click": "opening cli_people cli",
     "cryptography": "crypto",
     "httpcore2": "http",
     "httpx2": "http",
     "icalendar": "builtin",
+    "joserfc": "oidc",
     "openpyxl": "tables",
     "pwdlib": "auth",
     "pydantic_settings": "settings",
     "pytest": "testing",
     "structlog": "log",
-    "uvicorn": "cli",
+    "uvicorn": "cli security",  # security: only its reading of X-Forwarded-*
 }
 
 FILES = sorted(path for path in CORE.rglob("*.py") if "versions" not in path.parts)
@@ -87,7 +89,7 @@ def test_a_module_imports_only_from_below_or_from_its_left(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(CORE).as_posix())
 def test_a_library_is_imported_by_its_one_module(path: Path) -> None:
     libraries = {name.split(".")[0] for name, _ in imports(path)} - {"core"} - STACK - sys.stdlib_module_names
-    assert {name: IMPORTERS.get(name) for name in libraries} == {name: module_of(path) for name in libraries}
+    assert [name for name in sorted(libraries) if module_of(path) not in IMPORTERS.get(name, "").split()] == []
 
 
 def test_every_module_of_core_has_a_floor() -> None:

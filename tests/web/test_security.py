@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from app import services
-from core import App, auth, security
+from core import App, auth, now, security
 from core.db import Database
 from core.settings import Settings
 from core.testing import TESTER, html
@@ -21,6 +21,7 @@ EVERYTHING = App(features=[services.feature, shop.feature])
 OPEN = {
     "GET /-/static/{name:path}", "GET /-/health", "GET /-/ready", "GET /-/sign-in", "POST /-/sign-in",
     "GET /-/sign-in/{secret}", "POST /-/sign-in/{secret}", "POST /-/theme",
+    "GET /-/sign-in/with/{name}", "GET /-/sign-in/with/{name}/back", "GET /-/alerts/calendar/{secret}",
     "GET /shop/open", "GET /shop/api/window", "GET /shop/open/{room}", "POST /shop/open", "GET /shop/shelf",
 }  # fmt: skip
 
@@ -213,7 +214,7 @@ def test_other_ways_to_authorize_do_not_hide_the_cookie(browser_as: ClientAs) ->
 
 def test_an_expired_token_is_refused(served: TestClient, database: Database) -> None:
     with database.write(TESTER) as db:
-        token = auth.make_token(db, "old", "admin", days=-1)
+        token = auth.make_token(db, "old", "admin", expires_at=now())
     assert served.get("/shop", headers={"Authorization": f"Bearer {token}"}).status_code == 401
 
 

@@ -120,7 +120,7 @@ def test_a_disabled_person_is_signed_out(browser_as: ClientAs, database: Databas
 def test_a_new_role_counts_at_once(browser_as: ClientAs, database: Database) -> None:
     browser = browser_as("viewer")
     with database.write(TESTER) as db:
-        auth.change_role(auth.find_user(db, "viewer-in-a-browser"), "admin")
+        auth.change_role(db, auth.find_user(db, "viewer-in-a-browser"), "admin")
     assert browser.get("/shop/office").status_code == 200
 
 
@@ -152,10 +152,11 @@ def test_a_stranger_may_choose_a_theme_for_the_sign_in_page(served: TestClient) 
     assert html(served.get("/-/sign-in")).one("html").attribute("data-theme") == "dark"
 
 
-def test_checking_a_password_keeps_no_writer_waiting(link: str, served: TestClient, database: Database) -> None:
-    with database.write(TESTER) as db:
-        auth.add_user(db, "Bob", "viewer")
-        assert served.post("/-/sign-in", data={"name": "Ann", "password": "wrong"}).status_code == 422
+@pytest.mark.usefixtures("hasty")
+def test_a_password_that_cannot_be_counted_is_not_checked(link: str, served: TestClient, db: Session) -> None:
+    db.bulk(delete(SignInLink), why="to hold the seat")
+    response = served.post("/-/sign-in", data={"name": "Ann", "password": PASSWORD})
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
 
 
 @pytest.mark.usefixtures("hasty")
@@ -165,3 +166,26 @@ def test_a_busy_database_signs_nobody_out(browser_as: ClientAs, db: Session) -> 
     db.commit()
     db.bulk(delete(SignInLink), why="to hold the seat")
     assert browser.get("/services").status_code == 200
+
+
+@pytest.mark.parametrize(("cookie", "path"), [("toast", "/shop/sell/go"), ("theme", "/-/theme")])
+def test_every_cookie_is_named_after_the_tool(cookie: str, path: str, browser_as: ClientAs) -> None:
+    name, _, _ = browser_as("operator").post(path).headers["set-cookie"].partition("=")
+    assert name == f"test-tool-{cookie}"
+
+
+@pytest.mark.parametrize(
+    ("url", "is_exposed"),
+    [("http://tool.internal", True), ("https://tool.internal", False), ("http://localhost:8000", False),
+     ("http://127.0.0.1", False), ("http://[::1]:8000", False)],
+)  # fmt: skip
+def test_plain_http_to_another_machine_is_warned_of(url: str, is_exposed: bool, served: TestClient) -> None:
+    served.base_url = url
+    assert ("This address is plain HTTP" in html(served.get("/-/sign-in")).one("main").text) is is_exposed
+
+
+def test_the_log_warns_of_plain_http_once(served: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    security._warn_of_plain_http.cache_clear()
+    served.get("/-/sign-in")
+    served.get("/-/sign-in")
+    assert ["plain HTTP" in record.getMessage() for record in caplog.records].count(True) == 1

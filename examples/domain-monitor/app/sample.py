@@ -14,13 +14,13 @@ from itertools import islice
 from typing import Any
 
 import idna
+from core.opening import opened
 from sqlmodel import select
 
 from app.domains import Domain, shown_name
 from app.groups import Group, Rule, assign
 from app.sources import Source
 from core import CoreError, Session, UserError, migrations, today
-from core.cli import opened
 from core.db import Actor, Database
 
 SAMPLE = Actor("sample", "cli", did="Load the sample portfolio.")

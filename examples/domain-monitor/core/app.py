@@ -35,7 +35,7 @@ from .pages import CurrentUser, Serving, View
 from .runner import Runner
 from .scheduler import Scheduler
 from .scheduler.due import due_of
-from .security import STATIC_URL, Gate, is_bearing, is_htmx, settle, sign_in_first, wants_html
+from .security import STATIC_URL, Gate, cookie_name, is_bearing, is_htmx, settle, sign_in_first, wants_html
 from .settings import PROJECT, Settings
 from .ui import CORE, Assets, Templates
 
@@ -48,6 +48,7 @@ _TITLES = {
     404: "Not found",
     405: "Not allowed",
     409: "Not now",
+    429: "Too many tries",
     503: "Busy",
 }
 logger = log.get("core.app")
@@ -274,7 +275,7 @@ class App:
     def context(self, request: Request) -> dict[str, Any]:
         """What every template knows beside its own data."""
         here, identity = self._running()[0], request.scope["state"].get("identity")
-        theme = request.cookies.get("theme", "auto")
+        theme = request.cookies.get(cookie_name(here, "theme"), "auto")
         return {
             "tool": {"name": here.tool_name, "environment": here.environment},
             "user": identity,

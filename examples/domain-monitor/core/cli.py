@@ -1,13 +1,10 @@
 """The tool's own command line: serve, migrate, run jobs, people, tokens, and a look inside."""
 
 import asyncio
-import importlib
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -15,21 +12,22 @@ import uvicorn
 from sqlalchemy import select
 from sqlmodel import col
 
-from . import auth, log, marks, migrations, settings
-from .app import App, Runtime
+from . import auth, marks, migrations, settings
+from .app import Runtime
 from .auth import Identity, User
-from .db import Actor
-from .errors import CoreError, UserError, in_one_line
+from .cli_people import token, users
+from .errors import CoreError, UserError
 from .jobs import LIVE, JobRun, RunLog
+from .opening import COMMAND_LINE, SERVED_AT, load_app, opened
 from .rotation import rotate
 from .runner import Runner
 from .scheduler import Scheduler, ask
 from .settings import PROJECT
 
 TARGET = "app.main:app"
-COMMAND_LINE = Actor("command line", "cli")
 NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
-ROLE = click.option("--role", default="viewer", show_default=True, help=", ".join(marks.ROLES))
+HOST = click.option("--host", default="", help="The address to listen on; HOST otherwise.")
+PORT = click.option("--port", default=-1, help="The port to listen on; PORT otherwise.", show_default=False)
 
 
 @click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -37,14 +35,8 @@ def cli() -> None:
     """The commands of a tool."""
 
 
-@cli.group()
-def users() -> None:
-    """People who may sign in."""
-
-
-@cli.group()
-def token() -> None:
-    """API tokens, for programs."""
+cli.add_command(users)
+cli.add_command(token)
 
 
 @cli.group()
@@ -66,43 +58,17 @@ def main() -> None:
         sys.exit(1)
 
 
-def load_app() -> App:
-    """The project's app, from app/main.py."""
-    try:
-        app = importlib.import_module("app.main").app
-    except CoreError:
-        raise
-    except Exception as error:  # the boundary to the project's code: its mistakes are told with their place
-        raise UserError(in_one_line(error, PROJECT)) from error
-    if not isinstance(app, App):
-        raise UserError("app/main.py has no App; write: app = App(features=[…])")
-    return app
-
-
-@contextmanager
-def opened() -> Iterator[Runtime]:
-    """The app's database and jobs, without its clock or a server."""
-    app = load_app()
-    configured = settings.load(app.settings_class)
-    log.configure(configured.model_copy(update={"log_level": "warning"}))
-    runtime = app.open(configured)
-    try:
-        yield runtime
-    finally:
-        runtime.database.close()
-
-
 @cli.command()
-@click.option("--host", default="", help="The address to listen on; HOST otherwise.")
-@click.option("--port", default=-1, help="The port to listen on; PORT otherwise.", show_default=False)
+@HOST
+@PORT
 def dev(host: str, port: int) -> None:
     """Migrate, print a sign-in link, serve, and start again at every change of a file."""
     _serve(host, port, reload=True)
 
 
 @cli.command()
-@click.option("--host", default="", help="The address to listen on; HOST otherwise.")
-@click.option("--port", default=-1, help="The port to listen on; PORT otherwise.", show_default=False)
+@HOST
+@PORT
 @click.option("--workers", default=1, help="How many processes answer.", show_default=True)
 def serve(host: str, port: int, workers: int) -> None:
     """Migrate, print a sign-in link while nobody has signed in yet, and serve."""
@@ -117,12 +83,14 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
         here = runtime.settings
         _check_port(host or here.host, here.port if port < 0 else port)
         host, port = host or here.host, here.port if port < 0 else port
-        url = (here.base_url or here.url_on(host, port)).rstrip("/")
+        url, way = (here.base_url or here.url_on(host, port)).rstrip("/"), ""
+        (here.data_dir / SERVED_AT).write_text(url)
         with runtime.database.write(COMMAND_LINE) as db:
             if reload or auth.nobody_signed_in_yet(db):
                 admin = _first_admin(db)
                 way = f"{url}{auth.make_link(db, admin)}" if admin else NO_ADMIN
-                click.echo(f"\n  Sign in: {way}\n", err=True)
+        if way:
+            click.echo(f"\n  Sign in: {way}\n", err=True)
     uvicorn.run(
         "core.dev:reloaded" if reload else TARGET,
         factory=reload,
@@ -134,8 +102,7 @@ def _serve(host: str, port: int, *, reload: bool = False, workers: int = 1) -> N
         workers=workers,
         log_config=None,
         access_log=False,
-        proxy_headers=True,
-        forwarded_allow_ips=here.trusted_proxies,
+        proxy_headers=False,  # the gate reads them, see security.py
         server_header=False,
         timeout_graceful_shutdown=10,
     )
@@ -148,16 +115,14 @@ def _check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise UserError(
-                f"cannot listen on {host}:{port} ({error.strerror}); choose another: --port 8001"
-            ) from error
+            what = f"cannot listen on {host}:{port} ({error.strerror})"
+            raise UserError(f"{what}; choose another: --port 8001") from error
 
 
 def _first_admin(db: Any) -> User | None:
     """The first admin who is active, made when there is none; None when another user has the name."""
-    found = db.execute(
-        select(User).where(col(User.role) == "admin", col(User.is_active)).order_by(col(User.id))
-    ).scalar()
+    active = select(User).where(col(User.role) == "admin", col(User.is_active))
+    found = db.execute(active.order_by(col(User.id))).scalar()
     if found is None and auth.find_user(db, "admin"):
         return None
     return found or auth.add_user(db, "admin", "admin")
@@ -193,15 +158,13 @@ def routes() -> None:
         for function, mark in feature.surface:
             method = "GET" if isinstance(mark, marks.PageMark) else "POST"
             who = "public" if mark.public else mark.role
-            click.echo(
-                f"{method:5} {mark.path:36} {who:9} {feature.name}.{function.__name__}  {marks.summary(function)}"
-            )
+            what = f"{feature.name}.{function.__name__}  {marks.summary(function)}"
+            click.echo(f"{method:5} {mark.path:36} {who:9} {what}")
         for router in feature.routers:
             for route in router.routes:
                 methods = ",".join(sorted(getattr(route, "methods", None) or ["WS"]))
-                click.echo(
-                    f"{methods:5} {getattr(route, 'path', ''):36} viewer    {feature.name}.{getattr(route, 'name', '')}"
-                )
+                path, name = getattr(route, "path", ""), getattr(route, "name", "")
+                click.echo(f"{methods:5} {path:36} viewer    {feature.name}.{name}")
 
 
 @cli.command()
@@ -229,119 +192,6 @@ def selfcheck(seconds: float) -> None:
     if problems:
         sys.exit(1)
     click.echo("all is well: no error, no lost update")
-
-
-@users.command("list")
-def list_users() -> None:
-    """List the users and their roles."""
-    with opened() as runtime, runtime.database.read() as db:
-        for user in db.execute(select(User).order_by(col(User.name))).scalars():
-            click.echo(f"{user.name:30} {user.role:9} {'' if user.is_active else 'disabled'}")
-
-
-@users.command("add")
-@click.argument("name")
-@ROLE
-def add_user(name: str, role: str) -> None:
-    """Add a user and print a sign-in link for them."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        click.echo(runtime.settings.url + auth.make_link(db, auth.add_user(db, name, role)))
-
-
-@users.command("link")
-@click.argument("name")
-def link_user(name: str) -> None:
-    """Print a new sign-in link for a user; it works once, for 24 hours."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        click.echo(runtime.settings.url + auth.make_link(db, _known(db, name)))
-
-
-@users.command("role")
-@click.argument("name")
-@click.argument("role")
-def change_role(name: str, role: str) -> None:
-    """Give a user another role."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        auth.change_role(_known(db, name), role)
-    click.echo(f"{name} is {role} now")
-
-
-@users.command("password")
-@click.argument("name")
-def set_password(name: str) -> None:
-    """Set a user's password; it is asked for, or read from standard input."""
-    typed = (
-        click.prompt("Password", hide_input=True, confirmation_prompt=True)
-        if sys.stdin.isatty()
-        else sys.stdin.readline()
-    )
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        auth.set_password(db, _known(db, name), typed.rstrip("\n"))
-    click.echo(f"{name} has this password now, and is signed out everywhere")
-
-
-@users.command("disable")
-@click.argument("name")
-def disable_user(name: str) -> None:
-    """Keep a user from signing in, and sign them out everywhere."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        auth.disable(db, _known(db, name))
-    click.echo(f"{name} cannot sign in any more; to undo it: python -m core users enable {name}")
-
-
-@users.command("enable")
-@click.argument("name")
-def enable_user(name: str) -> None:
-    """Let a disabled user sign in again."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        _known(db, name).is_active = True
-    click.echo(f"{name} may sign in again")
-
-
-@users.command("sign-out")
-@click.argument("name")
-def sign_out_user(name: str) -> None:
-    """Sign a user out everywhere, and void their links."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        auth.end_sessions(db, _known(db, name))
-    click.echo(f"{name} is signed out everywhere")
-
-
-def _known(db: Any, name: str) -> User:
-    user = auth.find_user(db, name)
-    if user is None:
-        raise UserError(f"there is no user {name!r}; see: python -m core users list")
-    return user
-
-
-@token.command("create")
-@click.option("--name", default="command line", help="What it is for.")
-@ROLE
-@click.option("--days", type=click.IntRange(min=1), help="How long it works; for ever when left out.")
-def create_token(name: str, role: str, days: int | None) -> None:
-    """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        click.echo(auth.make_token(db, name, role, days=days))
-
-
-@token.command("list")
-def list_tokens() -> None:
-    """List the API tokens."""
-    with opened() as runtime, runtime.database.read() as db:
-        for found in db.execute(select(auth.Token).order_by(col(auth.Token.id))).scalars():
-            until = f"until {found.expires_at:%Y-%m-%d}" if found.expires_at else ""
-            click.echo(f"{found.id:4}  {found.name:30} {found.role:9} made {found.created_at:%Y-%m-%d} {until}")
-
-
-@token.command("revoke")
-@click.argument("id", type=int)
-def revoke_token(id: int) -> None:
-    """Delete an API token; it stops working at once."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        found = db.get(auth.Token, id)
-        if found is None:
-            raise UserError(f"there is no token {id}; see: python -m core token list")
-        db.delete(found)
 
 
 @secrets.command("rotate")

@@ -9,8 +9,9 @@ from typing import Any
 from starlette.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
-from .cli import load_app, opened, upgrade_all
+from .cli import upgrade_all
 from .errors import in_one_line
+from .opening import load_app, opened
 from .security import POLICY
 from .settings import PROJECT
 from .ui import CORE

@@ -19,13 +19,13 @@ class FairLock:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
-        self._held = False
+        self.is_held = False
 
     def acquire(self, timeout_s: float) -> bool:
         """Wait for our turn; False when it did not come in time."""
         with self._guard:
-            if not self._held:
-                self._held = True
+            if not self.is_held:
+                self.is_held = True
                 return True
             turn = threading.Event()
             self._waiting.append(turn)
@@ -43,7 +43,7 @@ class FairLock:
             if self._waiting:
                 self._waiting.popleft().set()
             else:
-                self._held = False
+                self.is_held = False
 
 
 class Turnstile:
@@ -63,6 +63,11 @@ class Turnstile:
         )
         self._files: tuple[int, int] | None = None
         self._pid = 0
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether a thread of this process has the seat, or waits for it."""
+        return self._lock.is_held
 
     def enter(self) -> None:
         """Take the seat; Busy when that takes too long."""

@@ -6,4 +6,4 @@ from . import alerts, audit, docs, gallery, jobs, people
 
 def features() -> list[Feature]:
     """Core's own features, in the order of the menu."""
-    return [alerts.feature, jobs.feature, audit.feature, docs.feature, gallery.feature, people.feature]
+    return [alerts.feature, jobs.feature, audit.feature, people.feature, docs.feature, gallery.feature]

@@ -69,6 +69,11 @@ class Database:
         session.fetches_at_once = True
         return session
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a write would have to wait for another of this process."""
+        return self._turnstile is not None and self._turnstile.is_taken
+
     @contextmanager
     def write(self, actor: Actor) -> Iterator[Session]:
         """A transaction that writes: commits at the end, rolls back on an exception.

@@ -102,7 +102,9 @@ def mute(id: int, db: DB, data: Data) -> Any:
 @action("/-/alerts/calendar", role="viewer")
 def make_calendar(request: Request, db: DB, user: CurrentUser) -> View:
     """Make an address that a calendar program can subscribe to."""
-    secret = auth.make_token(db, f"{CALENDAR_TOKEN} of {user.name}", "viewer")
+    owner = user.id if user.kind == "user" else None
+    scopes = "read /-/alerts/calendar"  # the address lies in other people's programs, so it opens nothing else
+    secret = auth.make_token(db, f"{CALENDAR_TOKEN} of {user.name}", "viewer", scopes=scopes, owner=owner)
     url = f"{serving(request).settings.url}/-/alerts/calendar/{secret}"
     return View("calendar.html", title="Calendar", url=url)
 

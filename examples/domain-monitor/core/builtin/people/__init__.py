@@ -1,6 +1,6 @@
-"""People: signing in and out."""
+"""People: signing in and out, who may, one's own account, API tokens."""
 
 from ...feature import Feature
-from . import pages
+from . import account, people, sign_in
 
-feature = Feature(pages)
+feature = Feature(people, account, sign_in)

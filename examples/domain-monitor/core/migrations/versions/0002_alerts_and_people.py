@@ -1,7 +1,8 @@
-"""Findings, channels and messages; the audit is only ever appended to."""
+"""Findings, channels and messages; the audit is only ever appended to; people from elsewhere, scopes, throttling."""
 
 import sqlalchemy as sa
-from sqlmodel import AutoString
+from alembic import op
+from sqlmodel import AutoString, UTCDateTime
 
 from core.migrations.parts import belongs, columns, create, key, moments, refuse, texts, unique
 
@@ -26,3 +27,16 @@ def upgrade() -> None:
     )  # fmt: skip
     for change in ("UPDATE", "DELETE"):
         refuse("core_audit", change)
+
+    create("core_attempt", key("fingerprint", AutoString), sa.Column("wrong", sa.Integer(), nullable=False),
+           *moments("at"), index="at")  # fmt: skip
+    for name in ("issuer", "subject"):
+        op.add_column("core_user", sa.Column(name, AutoString(), nullable=True))
+    op.create_index("ix_core_user_issuer_subject", "core_user", ["issuer", "subject"], unique=True)
+    with op.batch_alter_table("core_token") as batch:
+        batch.add_column(sa.Column("last_used_at", UTCDateTime(), nullable=True))
+        batch.add_column(sa.Column("scopes", AutoString(), nullable=False, server_default=""))
+        batch.add_column(sa.Column("user_id", sa.Integer(), nullable=True))
+        owner = "fk_core_token_user_id_core_user"
+        batch.create_foreign_key(op.f(owner), "core_user", ["user_id"], ["id"], ondelete="CASCADE")
+        batch.create_index("ix_core_token_user_id", ["user_id"])
