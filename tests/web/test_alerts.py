@@ -12,7 +12,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from core.alerts import Found
-from core.builtin.alerts.jobs import deliver
+from core.builtin.alerts.channels import deliver
 from core.db import Database
 from core.notify import Channel, Message
 from core.testing import TESTER, Ran, html
@@ -83,31 +83,37 @@ def test_the_menu_counts_what_wants_attention(client: TestClient, wrong: Callabl
 
 
 def test_an_acknowledged_finding_says_by_whom(client: TestClient, wrong: Callable[..., int]) -> None:
-    id = wrong()
-    client.post(f"/-/alerts/{id}/acknowledge")
+    asked = html(client.post("/-/alerts/acknowledge", data={"key": wrong()}))
+    assert "This is about 1 row" in asked.one("main").text
+    client.post("/-/alerts/acknowledge", data={"key": 1, "confirmed": 1})
     assert "acknowledged admin" in html(client.get("/-/alerts")).one("#findings tbody tr").text
-    assert html(client.get("/-/alerts")).all("#attention section") == []
 
 
 def test_a_finding_is_muted_until_a_date_and_unmuted(client: TestClient, wrong: Callable[..., int]) -> None:
-    id, until = wrong(), today() + timedelta(days=3)
-    client.post(f"/-/alerts/{id}/mute", data={"until": str(until)})
+    picked, until = {"key": wrong(), "confirmed": 1}, today() + timedelta(days=3)
+    client.post("/-/alerts/mute", data={**picked, "muted_until": str(until)})
     assert f"muted until {until}" in html(client.get("/-/alerts")).one("#findings tbody tr").text
-    client.post(f"/-/alerts/{id}/mute")
-    assert len(html(client.get("/-/alerts")).all("#attention section")) == 1
+    client.post("/-/alerts/mute", data=picked)
+    assert "open" in html(client.get("/-/alerts")).one("#findings tbody tr").text
 
 
 def test_a_date_that_is_none_is_refused(client: TestClient, wrong: Callable[..., int]) -> None:
-    assert client.post(f"/-/alerts/{wrong()}/mute", data={"until": "soon"}).status_code == 422
+    answer = client.post("/-/alerts/mute", data={"key": wrong(), "confirmed": 1, "muted_until": "soon"})
+    assert (answer.status_code, html(answer).one("#f-muted_until").attribute("value")) == (422, "soon")
+
+
+def test_what_is_resolved_has_a_page_of_its_own(client: TestClient, wrong: Callable[..., int]) -> None:
+    wrong(), wrong(key="tables", resolved_at=now())
+    assert html(client.get("/-/alerts")).one("#findings tbody th").text == "chairs"
+    assert html(client.get("/-/alerts?resolved=true")).one("#findings tbody th").text == "tables"
 
 
 def test_a_viewer_may_look_but_not_acknowledge(
     client_as: Callable[[str], TestClient], wrong: Callable[..., int]
 ) -> None:
     viewer, id = client_as("viewer"), wrong()
-    assert viewer.get(f"/-/alerts/{id}").status_code == 200
-    assert html(viewer.get("/-/alerts")).all("form[action$=acknowledge]") == []
-    assert viewer.post(f"/-/alerts/{id}/acknowledge").status_code == 403
+    assert "Acknowledge" not in html(viewer.get("/-/alerts")).one("main").text
+    assert viewer.post("/-/alerts/acknowledge", data={"key": id}).status_code == 403
 
 
 def test_findings_with_a_day_are_a_calendar_for_who_has_its_address(
