@@ -9,7 +9,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from core import CoreError, DeclarationError, Finding, alert, marks
-from core.alerts import Found, compare, forget, look, open_count
+from core.alerts import Found, compare, forget, in_words, look, open_count
 from core.db import Database, Session
 from core.jobs import JobRun, Run
 from core.notify import Channel, Message, put
@@ -36,7 +36,7 @@ def see(database: Database) -> Callable[..., str]:
 
     def compared(*findings: Finding) -> str:
         with database.write(TESTER) as db:
-            return compare(db, "disks", found(*findings), remind=WEEK).body
+            return in_words(compare(db, "disks", found(*findings), remind=WEEK))[1]
 
     return compared
 
