@@ -25,6 +25,7 @@ from . import alerts, audit, builtin, log, marks, migrations, pages, settings
 from .auth import Identity
 from .crypto import Keyring
 from .db import Actor, Database, prepare_folder
+from .due import due_of
 from .errors import DeclarationError, Refused, UserError, in_one_line
 from .feature import Feature
 from .health import health, ready
@@ -34,7 +35,6 @@ from .migrations import History
 from .pages import CurrentUser, Serving, View
 from .runner import Runner
 from .scheduler import Scheduler
-from .scheduler.due import due_of
 from .security import STATIC_URL, Gate, cookie_name, is_bearing, is_htmx, settle, sign_in_first, wants_html
 from .settings import PROJECT, Settings
 from .ui import CORE, Assets, Templates
@@ -266,7 +266,7 @@ class App:
                     due_of(mark, ZoneInfo("UTC"))
                 except ValueError as error:
                     raise DeclarationError(f"{marks.where(function)}: {error}") from error
-                name = f"{feature.name}.{function.__name__}"
+                name = f"{'core' if feature in self.builtins else feature.name}.{function.__name__}"
                 if name in found:
                     raise DeclarationError(f"{marks.where(function)}: there is a job {name} already; rename this one.")
                 found[name] = (function, mark)

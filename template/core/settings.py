@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     proxy_roles: dict[str, Role] = Field({}, description="The role that a group gives, as JSON; * is everybody.")
     timezone: str = Field("UTC", description="In which cron expressions are read, as in Europe/Paris.")
     session_days: int = Field(14, ge=1, description="How long a sign-in lasts without a visit.")
+    runs_kept_days: int = Field(
+        90, ge=1, description="How long runs and their logs are kept; the last 50 of a job stay."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal.")
 

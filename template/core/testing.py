@@ -106,16 +106,16 @@ def db(database: Database) -> Iterator[Session]:
 
 
 @pytest.fixture
-def run_job(database: Database, settings: Settings) -> Callable[[Callable[..., Any]], Ran]:
-    """Run a job in this process, `run_job(read_sources)`; commit first what it should see."""
+def run_job(database: Database, settings: Settings) -> Callable[..., Ran]:
+    """Run a job in this process, `run_job(read_sources, source=3)`; commit first what it should see."""
 
-    def execute(function: Callable[..., Any]) -> Ran:
+    def execute(function: Callable[..., Any], **params: Any) -> Ran:
         with database.write(TESTER) as db:
             db.add(row := JobRun(job=function.__name__, state="running", started_by="test"))
             db.flush()
         run = Run(database, row.id or 0, job=function.__name__, did="", started_by="test")
         with database.reading_each() as db:
-            function(**arguments_of(function, db, run, settings))
+            function(**arguments_of(function, db, run, settings, params=params))
             said = select(RunLog).where(RunLog.run_id == row.id).order_by(RunLog.id)  # type: ignore[arg-type]
             return Ran(run.failures, [f"{line.level}: {line.text}" for line in db.execute(said).scalars()])
 

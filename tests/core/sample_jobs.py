@@ -4,17 +4,18 @@ import os
 import signal
 import sys
 import time
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlmodel import select
+from sqlmodel import insert, select
 
 from app.services.models import Service
 from app.settings import Settings
 from core import DB, CoreError, Run, job, marks
+from core.due import due_of
 from core.jobs import DeclaredJob
 from core.marks import JobMark
-from core.scheduler.due import due_of
 
 
 @job(timeout=20)
@@ -82,6 +83,21 @@ def sleep_deaf(run: Run) -> None:
 def leave(run: Run) -> None:
     """End the process."""
     sys.exit(3)
+
+
+@job(timeout=20, retries=1)
+def repeat(run: Run, word: str = "a", times: int = 1, on: date | None = None) -> None:
+    """Say a word several times, and fail."""
+    run.log(f"{word * times} {on!r}")
+    raise_if(times > 1, CoreError("too often"))
+
+
+@job(every="2s", overlap=True, timeout=20, retries=1)
+def count(run: Run) -> None:
+    """Add a service, and take a while."""
+    with run.step("count") as step:
+        step.write(insert(Service).values(name=str(run.id), url="http://x"))
+    time.sleep(0.3)
 
 
 @job(every="1m", overlap=True)

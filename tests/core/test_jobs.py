@@ -1,5 +1,7 @@
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from inspect import Parameter, Signature
+from typing import Literal
 
 import pytest
 from sqlalchemy import insert, select
@@ -8,9 +10,9 @@ from structlog.testing import capture_logs
 
 from core import DB, CoreError, Run, job
 from core.audit import AuditEntry
-from core.db import Database, Session
+from core.db import Database
 from core.errors import DeclarationError
-from core.jobs import FIRST_RETRY, LONGEST_RETRY, DeclaredJob, JobRun, RunLog, dead_runs, record_failure, retry_of
+from core.jobs import FIRST_RETRY, LONGEST_RETRY, DeclaredJob, JobRun, RunLog, retry_of, told
 from core.testing import TESTER
 from core.time import now
 from tests.core.sample_jobs import add_services, declared
@@ -145,14 +147,11 @@ def test_a_run_logs_at_once(store: Database, run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("error", "line", "detail"),
-    [(CoreError("no account"), "no account", "no account"), (ValueError("x"), "ValueError: x", "ValueError: x\n")],
+    [(CoreError("no account"), "no account", ""), (ValueError("x\ny"), "ValueError: x", "ValueError: x\ny\n")],
     ids=["known", "bug"],
 )
-def test_a_failure_is_one_line_and_its_traceback_is_in_the_log(
-    store: Database, run: Run, error: Exception, line: str, detail: str
-) -> None:
-    assert record_failure(run, error) == line
-    assert lines(store) == [("error", detail)]
+def test_a_failure_is_one_line_and_a_traceback_for_who_may_see_it(error: Exception, line: str, detail: str) -> None:
+    assert told(error) == (line, detail)
 
 
 @pytest.mark.parametrize(
@@ -180,27 +179,24 @@ def test_a_cancelled_run_is_not_retried() -> None:
     assert retry_of(JobRun(job="a", started_by="ann", cancel_asked_by="bob"), 3) is None
 
 
-def test_a_run_is_dead_when_its_lease_is_over(write: Session) -> None:
-    ages = {"fresh": 1, "old": 60}
-    write.add_all(
-        JobRun(job=k, started_by="x", state="running", beat_at=now() - timedelta(seconds=s)) for k, s in ages.items()
-    )
-    write.add(JobRun(job="ended", started_by="x", state="failed", beat_at=now() - timedelta(days=1)))
-    write.flush()
-    assert [run.job for run in dead_runs(write)] == ["old"]
-    assert [run.job for run in dead_runs(write, lease=timedelta(seconds=90))] == []
-
-
 def test_a_declared_job_knows_its_summary() -> None:
     assert declared(add_services).summary == "Add services, one step each."
 
 
-@pytest.mark.parametrize("annotation", [int, "JobRun", None], ids=["another type", "a name", "none"])
-def test_a_job_that_takes_what_it_cannot_be_given_is_refused_at_start(annotation: object) -> None:
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [
+        (int, Parameter.empty), (JobRun, None), (None, 3), (Parameter.empty, 3), (Literal[1, 2], 1),
+        (list[int], None), (datetime | None, None),
+    ],
+    ids=["no default", "a row", "None", "no type", "numbers to choose from", "a list", "a moment"],
+)  # fmt: skip
+def test_a_job_that_takes_what_it_cannot_be_given_is_refused_at_start(annotation: object, default: object) -> None:
     def tidy(db: DB, what: object) -> None:
         """Tidy up."""
 
-    tidy.__annotations__["what"] = annotation
+    taken = [Parameter("what", Parameter.KEYWORD_ONLY, annotation=annotation, default=default)]
+    tidy.__signature__ = Signature(taken)  # type: ignore[attr-defined]
     with pytest.raises(DeclarationError, match=r"test_jobs\.py:\d+: tidy takes 'what', which a job cannot be given"):
         declared(job()(tidy))
 

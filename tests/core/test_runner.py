@@ -3,8 +3,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,34 +18,39 @@ from app.services.models import Service
 from core.crypto import Keyring
 from core.db import Database
 from core.jobs import DeclaredJob, Job, JobRun, RunLog
-from core.runner import Pace, Runner, settle
-from core.scheduler import Scheduler, ask, cancel
+from core.runner import Runner, settle
+from core.scheduler import Scheduler, ask, cancel, pause
 from core.settings import Settings
 from core.testing import TESTER
 from core.time import now
 from tests.core import sample_jobs
 from tests.core.sample_jobs import declared
-from tests.core.samples import wait_for
+from tests.core.samples import join, start, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("processes")]
-QUICK = Pace(watch_s=0.02, beat_s=0.1, terminate_s=0.3)
+
+
+class Quick(Runner):
+    """A runner that looks often, so that tests are quick."""
+
+    beat_s, terminate_s = 0.1, 0.3
 
 
 @pytest.fixture
 def runner(settings: Settings, database: Database) -> Iterator[Runner]:
-    """A runner that looks often, so that tests are quick."""
-    made = Runner(settings, database, pace=QUICK)
+    """A runner, stopped at the end."""
+    made = Quick(settings, database)
     yield made
     made.stop()
 
 
 @pytest.fixture
-def execute(runner: Runner, database: Database) -> Callable[[Any], JobRun]:
+def execute(runner: Runner, database: Database) -> Callable[..., JobRun]:
     """Runs a job in a process of its own, and waits; the row afterwards."""
 
-    def run(function: Any) -> JobRun:
+    def run(function: Any, params: dict[str, Any] | None = None) -> JobRun:
         job = declared(function)
-        row = queued(database, job)
+        row = queued(database, job, params)
         assert runner.execute(job, row) == found(database, row).state
         return found(database, row)
 
@@ -64,10 +71,10 @@ def begun(runner: Runner, database: Database) -> Callable[[Any], tuple[JobRun, i
     return start
 
 
-def queued(database: Database, job: DeclaredJob) -> JobRun:
+def queued(database: Database, job: DeclaredJob, params: dict[str, Any] | None = None) -> JobRun:
     """A run that this process has claimed."""
     with database.write(TESTER) as db:
-        id = ask(db, job, "ann")
+        id = ask(db, job, "ann", params)
         db.bulk(update(JobRun).values(state="running", started_at=now(), beat_at=now()), why="test")
     with database.read() as db:
         return db.get_one(JobRun, id)
@@ -86,6 +93,11 @@ def runs(database: Database) -> list[JobRun]:
 def lines(database: Database) -> list[tuple[str, str]]:
     with database.read() as db:
         return [(line.level, line.text) for line in db.execute(select(RunLog).order_by(col(RunLog.id))).scalars()]
+
+
+def details(database: Database) -> list[str]:
+    with database.read() as db:
+        return list(db.execute(select(col(RunLog.detail)).order_by(col(RunLog.id))).scalars())
 
 
 def is_alive(pid: int) -> bool:
@@ -111,11 +123,11 @@ def test_a_job_works_in_a_process_of_its_own(database: Database, execute: Callab
 
 def test_steps_that_fail_are_counted_and_the_others_stay(database: Database, execute: Callable[[Any], JobRun]) -> None:
     row = execute(sample_jobs.fail_in_steps)
-    assert (row.state, row.failures, row.error) == ("failed", 2, "2 of its steps failed; see the log")
+    assert (row.state, row.failures, row.error) == ("failed", 2, "2 of its steps failed")
     with database.read() as db:
         assert list(db.execute(select(col(Service.name))).scalars()) == ["good"]
-    assert [level for level, _ in lines(database)] == ["info", "error", "error"]
-    assert lines(database)[-1] == ("error", "worse: the registry is silent")
+    assert [level for level, _ in lines(database)] == ["info", "error", "error", "error"]
+    assert lines(database)[-2] == ("error", "worse: the registry is silent")
 
 
 def test_an_exception_fails_the_run_with_its_traceback_in_the_log_and_a_retry(
@@ -124,7 +136,8 @@ def test_an_exception_fails_the_run_with_its_traceback_in_the_log_and_a_retry(
     row = execute(sample_jobs.fail)
     assert (row.state, row.error) == ("failed", "ZeroDivisionError: of nothing")
     assert lines(database)[0] == ("info", "about to fail")
-    assert "Traceback" in lines(database)[1][1] and "sample_jobs.py" in lines(database)[1][1]
+    assert lines(database)[1] == ("error", "ZeroDivisionError: of nothing")
+    assert "Traceback" in details(database)[1] and "sample_jobs.py" in details(database)[1]
     again = runs(database)[1]
     assert (again.state, again.attempt, again.started_by) == ("queued", 2, "ann")
     assert again.not_before and timedelta(seconds=20) < again.not_before - now() < timedelta(seconds=31)
@@ -140,6 +153,22 @@ def test_a_known_failure_is_logged_without_a_traceback(database: Database, execu
 def test_a_coroutine_is_awaited(database: Database, execute: Callable[[Any], JobRun]) -> None:
     assert execute(sample_jobs.wait_a_little).state == "succeeded"
     assert lines(database) == [("info", "awaited")]
+
+
+def test_parameters_reach_the_job_in_their_types_and_a_retry_has_them(
+    database: Database, execute: Callable[..., JobRun]
+) -> None:
+    params = {"word": "ab", "times": 2, "on": "2026-05-01", "gone": 1}
+    assert execute(sample_jobs.repeat, params).error == "too often"
+    assert lines(database)[0] == ("info", "abab datetime.date(2026, 5, 1)")
+    assert [run.params for run in runs(database)] == [params, params]
+
+
+def test_a_run_without_parameters_has_the_functions_own_defaults(
+    database: Database, execute: Callable[..., JobRun]
+) -> None:
+    assert execute(sample_jobs.repeat).state == "succeeded"
+    assert lines(database) == [("info", "a None")]
 
 
 def test_a_timeout_ends_the_process(database: Database, execute: Callable[[Any], JobRun]) -> None:
@@ -241,7 +270,7 @@ def test_a_run_that_others_settled_is_ended(
 def test_a_watcher_outlives_a_busy_database(
     settings: Settings, database: Database, again: Callable[..., Database], begun: Callable[[Any], tuple[JobRun, int]]
 ) -> None:
-    hasty = Runner(settings, again(wait_s=0.05), pace=QUICK)
+    hasty = Quick(settings, again(wait_s=0.05))
     job = declared(sample_jobs.sleep)
     row = queued(database, job)
     with capture_logs() as logs, database.write(TESTER) as db:
@@ -268,14 +297,14 @@ def test_a_watch_that_breaks_is_logged(database: Database, runner: Runner) -> No
 
 def test_a_run_that_is_gone_is_settled_as_gone(database: Database) -> None:
     job = declared(sample_jobs.fail)
-    assert settle(database, job, JobRun(id=99, job=job.name, started_by="ann"), ("", "0")) == "gone"
+    assert settle(database, JobRun(id=99, job=job.name, started_by="ann"), "failed", retries=0) == "gone"
 
 
 def serve(settings: Settings) -> None:
     """In a process of its own: claim the run that waits, and watch it."""
     database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
     job = declared(sample_jobs.sleep)
-    Scheduler({job.name: job}, database, Runner(settings, database, pace=QUICK)).sweep()
+    Scheduler({job.name: job}, database, Quick(settings, database)).sweep()
     time.sleep(60)
 
 
@@ -296,3 +325,44 @@ def test_a_killed_server_takes_its_runs_along_and_another_settles_them(
     time.sleep(0.3)
     heir.sweep()
     assert [(run.state, run.attempt) for run in runs(database)] == [("interrupted", 1), ("queued", 2)]
+    assert lines(database)[-1] == ("error", "the process that watched this run is gone")
+
+
+def serve_with_a_clock(settings: Settings, line: Any, over: Path) -> None:
+    """In a process of its own: what a server does for jobs, until it is told to stop."""
+    database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
+    job = declared(sample_jobs.count)
+    scheduler = Scheduler({job.name: job}, database, Quick(settings, database), lease=timedelta(seconds=6))
+    line.wait(60)
+    scheduler.start()
+    wait_for(over.exists, 60)  # no event: the one that is killed would take its part of it along
+    scheduler.stop()
+    database.close()
+
+
+def test_of_four_servers_one_is_killed_and_each_due_time_still_runs_once(
+    settings: Settings, database: Database, processes: ForkServerContext, tmp_path: Path
+) -> None:
+    line, over = processes.Barrier(4), tmp_path / "over"
+    servers = [processes.Process(target=serve_with_a_clock, args=(settings, line, over)) for _ in range(4)]
+    start(servers)
+    wait_for(lambda: any(run.state == "succeeded" for run in runs(database)), 60)
+    servers[0].kill()
+    seen = len(claimed(database))
+    wait_for(lambda: len(claimed(database)) > seen + 1, 60)
+    with database.write(TESTER) as db:
+        pause(db, "tests.count", "ann")
+    wait_for(lambda: all(run.state not in ("queued", "running") for run in runs(database)), 60)
+    over.touch()
+    join(servers)
+    due = claimed(database)
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(due)]
+    assert len(due) == len({*due}) and max(gaps) <= 6
+    assert {run.state for run in runs(database)} <= {"succeeded", "interrupted", "cancelled"}
+    with database.read() as db:
+        done = sorted(int(name) for name in db.execute(select(col(Service.name))).scalars())
+    assert {run.id for run in runs(database) if run.state == "succeeded"} <= {*done} and len(done) == len({*done})
+
+
+def claimed(database: Database) -> list[datetime]:
+    return [run.due_at for run in runs(database) if run.due_at]

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlmodel import col
 from structlog.testing import capture_logs
 
 from core import health
 from core.crypto import Keyring
 from core.db import Database
+from core.due import Every
 from core.errors import Refused
-from core.jobs import DeclaredJob, Job, JobRun
-from core.scheduler import LONGEST_SILENCE_S, RUNS_AT_ONCE, Scheduler, ask, cancel
+from core.jobs import DeclaredJob, Job, JobRun, settle
+from core.scheduler import LONGEST_SILENCE_S, RUNS_AT_ONCE, Scheduler, ask, cancel, pause, resume
 from core.testing import TESTER
 from core.time import now
 from tests.core.sample_jobs import add_services, at_six, declared, each_minute, fail
@@ -229,13 +230,12 @@ def test_a_dead_run_without_retries_or_job_is_only_interrupted(
     assert [run.state for run in runs(store)] == ["interrupted"]
 
 
-def test_a_run_that_beats_after_all_is_left_alone(store: Database, make: Callable[..., Scheduler]) -> None:
+def test_a_run_that_beats_after_all_is_left_alone(store: Database) -> None:
     add(store, state="running", beat_at=now() - timedelta(minutes=3))
     (seen,) = runs(store)
     with store.write(TESTER) as db:
         db.bulk(update(JobRun).values(beat_at=now()), why="test")
-    make(BY_HAND)._interrupt(seen)
-    assert runs(store)[0].state == "running"
+    assert settle(store, seen, "interrupted", retries=0, is_dead=True) == "running"
 
 
 @pytest.mark.parametrize(
@@ -255,6 +255,50 @@ def test_a_run_that_never_was_cannot_be_cancelled(store: Database) -> None:
         assert cancel(db, 99, "bob") is False
 
 
+def test_a_paused_job_claims_nothing_and_catches_nothing_up(store: Database, make: Callable[..., Scheduler]) -> None:
+    scheduler = make(AT_SIX)
+    with store.write(TESTER) as db:
+        pause(db, AT_SIX.name, "ann")
+    assert scheduler.claim(AT_SIX, START + timedelta(hours=7)) is None
+    with store.write(TESTER) as db:
+        resume(db, AT_SIX.name)
+    assert scheduler.claim(AT_SIX) is None and runs(store) == []
+    assert scheduler.claim(AT_SIX, now() + timedelta(days=1)) == 1
+
+
+def test_pausing_cancels_the_retry_that_waits_but_not_what_people_asked_for(store: Database) -> None:
+    add(store, job=EACH_MINUTE.name, started_by="schedule", attempt=2, not_before=now() + timedelta(hours=1))
+    add(store, job=EACH_MINUTE.name, started_by="ann")
+    with store.write(TESTER) as db:
+        pause(db, EACH_MINUTE.name, "bob")
+    assert [(run.state, run.error) for run in runs(store)] == [
+        ("cancelled", "cancelled by bob before it started"), ("queued", ""),
+    ]  # fmt: skip
+
+
+def test_a_paused_job_is_run_by_hand_but_not_retried(store: Database) -> None:
+    with store.write(TESTER) as db:
+        pause(db, RETRIED.name, "ann")
+    add(store, job=RETRIED.name, state="running", beat_at=now())
+    assert settle(store, runs(store)[0], "failed", ("no", ""), retries=2) == "failed"
+    assert len(runs(store)) == 1
+
+
+def test_a_due_time_that_has_its_row_already_is_not_claimed(store: Database, make: Callable[..., Scheduler]) -> None:
+    add(store, job=AT_SIX.name, state="succeeded", due_at=START + timedelta(hours=6))
+    assert make(AT_SIX).claim(AT_SIX, START + timedelta(hours=7)) is None
+
+
+def test_a_due_time_whose_row_was_deleted_for_its_age_is_not_caught_up_again(
+    store: Database, make: Callable[..., Scheduler]
+) -> None:
+    scheduler = make(AT_SIX)
+    scheduler.claim(AT_SIX, START + timedelta(hours=7))
+    with store.write(TESTER) as db:
+        db.bulk(delete(JobRun), why="test")
+    assert scheduler.claim(AT_SIX, START + timedelta(hours=8)) is None
+
+
 def test_a_due_time_that_the_busy_database_kept_from_being_claimed_is_claimed_by_the_next_beat(
     store: Database, make: Callable[..., Scheduler], again: Callable[..., Database]
 ) -> None:
@@ -262,8 +306,8 @@ def test_a_due_time_that_the_busy_database_kept_from_being_claimed_is_claimed_by
     with capture_logs() as logs, store.write(TESTER) as db:
         db.add(JobRun(job="x", started_by="x", state="failed"))
         db.flush()
-        assert scheduler.claim(EACH_MINUTE) is None
-    assert [line["event"] for line in logs] == ["due time not claimed yet"]
+        scheduler.sweep()
+    assert [line["event"] for line in logs] == ["a beat was cut short, the database is busy"]
     scheduler.sweep()
     assert [run.job for run in runs(store)] == ["x", EACH_MINUTE.name]
 
@@ -289,20 +333,10 @@ def test_health_fails_when_the_clock_stops(make: Callable[..., Scheduler]) -> No
     assert stopped.as_json()["status"] == "failing" and "the clock has not ticked since" in str(stopped.problems)
 
 
-class EverySoOften:
-    """Due several times a second."""
-
-    def latest(self, at: datetime) -> datetime:
-        return datetime.fromtimestamp(at.timestamp() // PERIOD_S * PERIOD_S, UTC)
-
-    def following(self, at: datetime) -> datetime:
-        return self.latest(at) + timedelta(seconds=PERIOD_S)
-
-
 def claim_all(folder: Path, skew: timedelta, line: Any) -> None:
     """In a process of its own: claim each due time as the clock, which is wrong by `skew`, reaches it."""
     database = Database(f"sqlite:///{folder / 'app.db'}", keyring=Keyring.load(folder))
-    job = DeclaredJob("tests.often", each_minute, declared(each_minute).mark, EverySoOften())
+    job = DeclaredJob("tests.often", each_minute, declared(each_minute).mark, Every(timedelta(seconds=PERIOD_S)))
     scheduler = Scheduler({job.name: job}, database, Notes())
     line.wait(60)
     until = now() + timedelta(seconds=4.5)

@@ -297,7 +297,9 @@ def test_connections_are_prepared(store: Database) -> None:
 
 def test_foreign_keys_hold(database: Database) -> None:
     with pytest.raises(IntegrityError, match="FOREIGN KEY"), database.write(TESTER) as db:
-        db.connection().execute(text("INSERT INTO core_run_log VALUES (1, 99, '2026-01-01', 'info', 'x')"))
+        db.connection().execute(
+            text("INSERT INTO core_run_log (run_id, at, level, text) VALUES (99, '2026-01-01', 'info', 'x')")
+        )
 
 
 def test_a_closed_database_holds_no_file(settings: Any) -> None:

@@ -28,21 +28,22 @@ FLOORS = [
         "tables",
         "forms",
     ],
-    ["pages", "jobs", "notify", "alerts"],
-    ["feature", "scheduler", "runner", "health"],
+    ["pages", "due", "jobs", "notify", "alerts"],
+    ["feature", "runner", "scheduler", "health"],
     ["builtin", "app"],
-    ["selfcheck", "opening", "cli_people", "cli", "dev", "testing", "__init__", "__main__"],
+    ["selfcheck", "opening", "cli_people", "cli_jobs", "cli", "dev", "testing", "__init__", "__main__"],
 ]
 PLACE = {name: (floor, place) for floor, names in enumerate(FLOORS) for place, name in enumerate(names)}
 
 # The stack itself may be imported anywhere; every other library has one module of core that speaks to it.
-STACK = {"fastapi", "starlette", "sqlmodel", "sqlalchemy", "pydantic", "jinja2", "markupsafe", "anyio"}
+STACK = {"fastapi", "starlette", "sqlmodel", "sqlalchemy", "pydantic", "pydantic_core", "jinja2", "markupsafe", "anyio"}
 IMPORTERS = {
     "alembic": "migrations",
     "apprise": "notify",
     "apscheduler": "scheduler",
     "bs4": "testing",
-    "click": "opening cli_people cli",
+    "click": "opening cli_people cli_jobs cli",
+    "cronsim": "due",
     "cryptography": "crypto",
     "httpcore2": "http",
     "httpx2": "http",

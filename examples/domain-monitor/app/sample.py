@@ -14,7 +14,6 @@ from itertools import islice
 from typing import Any
 
 import idna
-from core.opening import opened
 from sqlmodel import select
 
 from app.domains import Domain, shown_name
@@ -22,6 +21,7 @@ from app.groups import Group, Rule, assign
 from app.sources import Source
 from core import CoreError, Session, UserError, migrations, today
 from core.db import Actor, Database
+from core.opening import opened
 
 SAMPLE = Actor("sample", "cli", did="Load the sample portfolio.")
 ROWS = 500

@@ -23,9 +23,12 @@ SOME = 5  # names that a line of the log tells
 
 
 @job(cron="0 6 * * *", timeout=3600)
-def read_sources(db: DB, run: Run, settings: Settings) -> None:
-    """Ask every registrar account what we own; one that fails changes nothing and stops no other."""
-    sources = db.exec(select(Source.name, Source.id).where(Source.is_enabled).order_by(Source.name)).all()
+def read_sources(db: DB, run: Run, settings: Settings, source: int | None = None) -> None:
+    """Ask every registrar account what we own, or only one; one that fails changes nothing and stops no other."""
+    enabled = select(Source.name, Source.id).where(Source.is_enabled).order_by(Source.name)
+    sources = db.exec(enabled if source is None else enabled.where(Source.id == source)).all()
+    if source is not None and not sources:
+        raise CoreError(f"There is no source {source} that is enabled; look under Sources.")
     ids = {name: id for name, id in sources if id is not None}
     for name in run.track(list(ids)):
         with run.step(name) as step:

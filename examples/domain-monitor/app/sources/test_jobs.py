@@ -10,14 +10,14 @@ from sqlmodel import col, select
 
 from app.domains import Domain
 from app.groups import Group, Rule, reason
-from core import Session, in_days, now
+from core import CoreError, Session, in_days, now
 from core.testing import Ran
 
 from .conftest import Registrar, entry
 from .jobs import read_sources
 from .models import Change, Listed, Source
 
-RunJob = Callable[[Callable[..., Any]], Ran]
+RunJob = Callable[..., Ran]
 
 
 def domains(db: Session) -> dict[str, Domain]:
@@ -291,3 +291,14 @@ def test_changes_of_long_ago_are_forgotten(db: Session, account: Source, run_job
     db.commit()
     run_job(read_sources)
     assert "old.com" not in [name for name, *_ in changes(db)]
+
+
+def test_one_source_may_be_read_alone(db: Session, account: Source, run_job: RunJob) -> None:
+    other = with_acme_com(db, complete_at=now())
+    assert run_job(read_sources, source=account.id).failures == 0
+    assert (state_of(db, account), state_of(db, other)) == ("complete", "never read")
+
+
+def test_a_source_that_is_not_there_cannot_be_read(account: Source, run_job: RunJob) -> None:
+    with pytest.raises(CoreError, match="There is no source 99 that is enabled; look under Sources"):
+        run_job(read_sources, source=99)

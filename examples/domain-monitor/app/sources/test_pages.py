@@ -102,3 +102,10 @@ def test_what_may_be_left_out_may_be_left_out(client: TestClient, db: Session) -
     data = {"name": "Assets", "url": "https://assets.example/all"}
     assert client.post("/sources/new/json", data=data).status_code == 303
     assert db.get_one(Source, 1).credentials["headers"] == ""
+
+
+def test_one_source_is_read_from_its_page(client: TestClient, account: Source) -> None:
+    form = html(client.get(f"/sources/{account.id}")).one('form[action$="/run"]')
+    sent = {one.attribute("name"): one.attribute("value") for one in form.all("input")}
+    run = client.post(form.attribute("action"), data=sent).headers["location"]
+    assert html(client.get(run)).one("#run-params").text == f"source {account.id}"
