@@ -108,10 +108,23 @@ function showTimes(root) {
   }
 }
 
-showTimes(document);
+// Numbers: the server writes 1,204.50; people read it as their language writes it.
+function showNumbers(root) {
+  for (const data of root.querySelectorAll("data[data-number]")) {
+    const digits = Math.min(/\.(\d+)$/.exec(data.value)?.[1].length ?? 0, 20);
+    data.textContent = Number(data.value).toLocaleString(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  }
+}
+
+function showForReader(root) {
+  showTimes(root);
+  showNumbers(root);
+}
+
+showForReader(document);
 setInterval(() => showTimes(document), 60000);
 document.querySelectorAll("#toasts [data-toast]").forEach(fade);
-document.addEventListener("htmx:after:process", ({ target }) => showTimes(target.parentNode ?? document));
+document.addEventListener("htmx:after:process", ({ target }) => showForReader(target.parentNode ?? document));
 
 // A GET form leaves out what is empty, so that a filtered table's address stays short enough to read.
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {
