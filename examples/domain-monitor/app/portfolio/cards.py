@@ -12,7 +12,7 @@ from app.sources import troubles
 from core import DB, Cell, Chart, View, card, now, today
 
 from .costs import per_group, total
-from .pages import IS_MISSING, counts
+from .pages import IS_LOST, counts
 
 MONTHS = 12
 
@@ -32,7 +32,7 @@ def expiring(db: DB) -> Chart:
     months = coming(today(), MONTHS + 1)
     starts = [datetime.combine(month, time(), UTC) for month in months]
     spans = [(col(Domain.expires_at) >= a) & (col(Domain.expires_at) < b) for a, b in pairwise(starts)]
-    numbers = counts(db, *(and_(span, ~IS_MISSING) for span in spans))
+    numbers = counts(db, *(and_(span, ~IS_LOST) for span in spans))
     labels = [f"{month:%Y-%m}" for month in months[:-1]]
     return Chart("bar", labels, {"Domains": numbers})
 
