@@ -17,11 +17,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
 
-from . import alerts, audit, builtin, log, marks, migrations, pages, settings
+from . import alerts, audit, builtin, cards, log, marks, migrations, pages, settings
 from .auth import Identity
 from .crypto import Keyring
 from .db import Actor, Database, prepare_folder
@@ -30,7 +30,7 @@ from .errors import DeclarationError, Refused, UserError, in_one_line
 from .feature import Feature
 from .health import health, ready
 from .jobs import DeclaredJob
-from .marks import JobMark
+from .marks import ActionMark, JobMark, PageMark
 from .migrations import History
 from .pages import CurrentUser, Serving, View
 from .runner import Runner
@@ -78,6 +78,7 @@ class App:
         self.api = FastAPI(
             docs_url=None, redoc_url=None, openapi_url=None, lifespan=self._lifespan, max_body_size=LARGEST_BODY
         )
+        self.cards: list[cards.Card] = []
         self._public: list[re.Pattern[str]] = []
         self._mount_framework()
         for feature in [*self.features, *self.builtins]:
@@ -213,32 +214,32 @@ class App:
             return JSONResponse(get_openapi(title=api.title, version="1", routes=api.routes))
 
         self._public += [compile_path(path)[0] for path in ("/-/health", "/-/ready")]
-        if any(mark.path == "/" for feature in self.features for _, mark in feature.pages):
-            return
-
-        @api.get("/", include_in_schema=False)
-        async def home(user: CurrentUser) -> RedirectResponse:
-            mine = (m.path for feature in self.features for _, m in feature.pages if m.nav and user.can(m.role))
-            return RedirectResponse(next(mine, "/-/jobs"), 303)
+        menu = [mark for feature in self.features for _, mark in feature.pages]
+        if not any(mark.path == "/" for mark in menu):
+            self.cards = [(feature.folder, *card) for feature in self.features for card in feature.cards]
+            self._add(cards.home(self.cards, menu), cards.HOME, name="home")
 
     def _mount(self, feature: Feature) -> None:
         for function, mark in feature.surface:
-            method = "GET" if isinstance(mark, marks.PageMark) else "POST"
-            self._refuse_twice(function, mark.path, method)
-            if mark.public:
-                self._public.append(compile_path(mark.path)[0])
-            self.api.add_api_route(
-                mark.path,
-                pages.endpoint(function, mark, owner=feature.folder),
-                methods=[method],
-                dependencies=[Depends(pages.access(mark))],
-                include_in_schema=False,
-                response_model=None,
-                name=f"{feature.name}.{function.__name__}",
-            )
+            self._add(function, mark, name=f"{feature.name}.{function.__name__}", owner=feature.folder)
         for router in feature.routers:
             pages.check_router(router)
             self.api.include_router(router, dependencies=[Depends(pages.signed_in)])
+
+    def _add(self, function: Callable[..., Any], mark: PageMark | ActionMark, *, name: str, owner: str = "") -> None:
+        method = "GET" if isinstance(mark, PageMark) else "POST"
+        self._refuse_twice(function, mark.path, method)
+        if mark.public:
+            self._public.append(compile_path(mark.path)[0])
+        self.api.add_api_route(
+            mark.path,
+            pages.endpoint(function, mark, owner=owner),
+            methods=[method],
+            dependencies=[Depends(pages.access(mark))],
+            include_in_schema=False,
+            response_model=None,
+            name=name,
+        )
 
     def _refuse_twice(self, function: Callable[..., Any], path: str, method: str) -> None:
         for route in self.api.routes:
@@ -291,6 +292,8 @@ class App:
             [m for feature in part for _, m in feature.pages if m.nav and identity.can(m.role)]
             for part in (self.features, self.builtins)
         ]
+        if any(identity.can(mark.role) for *_, mark in self.cards):
+            parts[0].insert(0, cards.HOME)
         inside = max((m.path for m in chain(*parts) if f"{path}/".startswith(f"{m.path}/")), key=len, default="")
         with self._running()[1].read() as db:
             badges = {m.path: m.badge(db) or "" for m in chain(*parts) if m.badge}

@@ -26,6 +26,6 @@ def test_the_tables_are_what_the_models_say(database: Database) -> None:
         assert migrations.differences(connection, migrations.app_history()) == []
 
 
-def test_the_menu_leads_to_the_first_feature(client: TestClient) -> None:
-    page = html(client.get(client.get("/").headers["location"]))
+def test_the_start_page_is_in_the_menu(client: TestClient) -> None:
+    page = html(client.get("/", follow_redirects=True))
     assert page.all("nav a[aria-current=page]")

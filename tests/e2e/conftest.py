@@ -112,6 +112,7 @@ def visit(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
         theme: str = "light",
         role: str = "admin",
         javascript: bool = True,
+        locale: str = "en-GB",
     ) -> Page:
         state = sign_in(browser, tool, role) if path else None
         context = browser.new_context(
@@ -119,6 +120,7 @@ def visit(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
             color_scheme=theme,  # type: ignore[arg-type]
             storage_state=state,
             java_script_enabled=javascript,
+            locale=locale,
         )
         contexts.append(context)
         page = context.new_page()

@@ -15,7 +15,7 @@ from tests.e2e.conftest import REPOSITORY, Seen, Tool
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Page]
-PAGES = ["/domains", "/costs", "/groups", "/sources", "/sources/new", "/sources/import", "/changes", "/-/jobs"]
+PAGES = ["/", "/domains", "/costs", "/groups", "/sources", "/sources/new", "/sources/import", "/changes", "/-/jobs"]
 TOTAL = re.compile(r"^10,00\d$")  # another test may have added its two
 OF_TOTAL = re.compile(r"of 10,00\d$")
 NAMES = ["alpha-watch.com", "beta-watch.net"]
@@ -57,11 +57,13 @@ def registrar() -> Iterator[str]:
     server.server_close()
 
 
-def test_the_sign_in_link_leads_to_the_portfolio(monitor: Tool, visit: Visit, seen: Seen) -> None:
+def test_the_sign_in_link_leads_home_and_from_there_to_the_portfolio(monitor: Tool, visit: Visit, seen: Seen) -> None:
     page = visit(monitor)
     link = monitor.core("users", "link", "admin")
     page.goto(link)
     page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
+    page.get_by_role("link", name="Domains", exact=True).click()
     expect(page.get_by_role("heading", name="Domains")).to_be_visible()
     expect(page.locator("#domains [role=status]")).to_have_text(TOTAL)
     expect(page.locator("#domains tbody tr")).to_have_count(50)

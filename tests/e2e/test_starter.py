@@ -10,7 +10,7 @@ from tests.e2e.conftest import REPOSITORY, Seen, Tool
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Page]
-PAGES = ["/services", "/services/new", "/-/jobs", "/-/alerts", "/-/channels", "/-/audit", "/-/ui", "/-/api"]
+PAGES = ["/", "/services", "/services/new", "/-/jobs", "/-/alerts", "/-/channels", "/-/audit", "/-/ui", "/-/api"]
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def test_the_link_signs_in_once_and_its_page_burns_nothing(starter: Tool, visit:
     page.goto(link)
     page.goto(link)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     page.goto(link)
     expect(page.get_by_role("heading", name="This link does not work")).to_be_visible()

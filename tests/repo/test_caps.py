@@ -19,6 +19,7 @@ SPINE: set[str] = set()
 PUBLIC = [
     "App",
     "Cell",
+    "Chart",
     "Column",
     "CoreError",
     "CurrentUser",
@@ -42,6 +43,7 @@ PUBLIC = [
     "View",
     "action",
     "alert",
+    "card",
     "days_in_words",
     "in_days",
     "job",

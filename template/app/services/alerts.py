@@ -8,11 +8,12 @@ from core import DB, Finding, alert
 
 from .models import Service
 
+WRONG = or_(col(Service.problem) != "", col(Service.status) >= 400)
+
 
 @alert(every="5m")
 def down(db: DB) -> Iterator[Finding]:
     """A service does not answer as it should."""
-    wrong = or_(col(Service.problem) != "", col(Service.status) >= 400)
-    for service in db.exec(select(Service).where(wrong)):
+    for service in db.exec(select(Service).where(WRONG)):
         text = service.problem or f"answers {service.status}"
         yield Finding(service.name, text, critical=service.status is None, href=f"/services/{service.id}")

@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 from starlette.testclient import TestClient
 
-from core import Session
+from core import Session, now
 from core.testing import html
 
 from .alerts import down
@@ -80,3 +80,11 @@ def test_a_service_that_does_not_answer_is_a_finding(db: Session) -> None:
         ("Wiki", "answers 502", False),
         ("Mail", "no answer", True),
     }
+
+
+def test_the_home_page_counts_the_services_that_are_down(client: TestClient, db: Session) -> None:
+    assert html(client.get("/")).one("main a[href='/services']").text == "Services down — none was asked yet"
+    db.add(Service(name="Shop", url="https://shop.example.com", status=200, checked_at=now()))
+    db.add(Service(name="Wiki", url="https://wiki.example.com", status=502, checked_at=now()))
+    db.commit()
+    assert html(client.get("/")).one("main a[href='/services']").text == "Services down 1 of 2 services"

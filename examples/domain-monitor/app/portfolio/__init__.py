@@ -2,8 +2,8 @@
 
 from core import Feature
 
-from . import alerts, costs_pages, pages, table
+from . import alerts, cards, costs_pages, pages, table
 
-feature = Feature(pages, table, costs_pages, alerts)
+feature = Feature(pages, table, costs_pages, alerts, cards)
 
 __all__ = ["feature"]

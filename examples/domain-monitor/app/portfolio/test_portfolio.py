@@ -1,7 +1,7 @@
 """The portfolio, the page of one domain, and the costs."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +16,8 @@ from core import Session, in_days, now
 from core.audit import AuditEntry
 from core.marks import Role
 from core.testing import html
+
+from .cards import coming
 
 
 @pytest.fixture
@@ -210,3 +212,26 @@ def test_a_name_in_two_accounts_is_shown_as_such(client: TestClient, db: Session
     db.commit()
     assert html(client.get("/domains?twice=yes")).one("#domains [role=status]").text.startswith("1")
     assert "It is listed by Theirs too." in html(client.get("/domains/acme.com")).one("main").text
+
+
+def test_the_home_page_shows_what_is_coming_and_what_it_costs(client: TestClient, db: Session, shops: Group) -> None:
+    add(db, "soon.com", expires_at=now(), group_id=shops.id, renewal_price="10.50", currency="EUR")
+    add(db, "sold.com", expires_at=now(), missing_since=now())
+    add(db, "acme.net", expires_at=in_days(3 * 365), renewal_price="5", currency="USD")
+    page = html(client.get("/"))
+    months = page.all("figure[data-chart=bar] tbody tr")
+    assert months[0].text == f"{now():%Y-%m} 1"
+    assert len(months) == 12
+    assert [row.text for row in page.all("figure[data-chart=doughnut] tbody tr")] == ["Shops 10.50"]
+    assert "Beside that: 5.00 USD" in page.one("main").text
+
+
+def test_the_home_page_counts_the_sources_in_trouble(client: TestClient, db: Session) -> None:
+    assert html(client.get("/")).one("main a[href='/sources']").text.endswith("0 every source in use is up to date")
+    db.add(Source(name="Main", kind="namecom", state="failed", notes="the key is wrong"))
+    db.commit()
+    assert html(client.get("/")).one("main a[href='/sources']").text == "Sources in trouble 1 Main"
+
+
+def test_the_next_months_go_over_the_year() -> None:
+    assert [str(day) for day in coming(date(2026, 11, 23), 3)] == ["2026-11-01", "2026-12-01", "2027-01-01"]
