@@ -12,7 +12,7 @@ import uvicorn
 from sqlalchemy import select
 from sqlmodel import col
 
-from . import auth, marks, migrations, settings
+from . import auth, commands, marks, migrations, settings
 from .app import Runtime
 from .auth import Identity, User
 from .cli_people import token, users
@@ -35,8 +35,8 @@ def cli() -> None:
     """The commands of a tool."""
 
 
-cli.add_command(users)
-cli.add_command(token)
+for command in (users, token, commands.add, commands.remove, commands.list_settings):
+    cli.add_command(command)
 
 
 @cli.group()

@@ -28,10 +28,10 @@ FLOORS = [
         "tables",
         "forms",
     ],
-    ["pages", "jobs", "notify", "alerts"],
+    ["pages", "api", "jobs", "notify", "alerts"],
     ["feature", "scheduler", "runner", "health"],
     ["builtin", "app"],
-    ["selfcheck", "opening", "cli_people", "cli", "dev", "testing", "__init__", "__main__"],
+    ["selfcheck", "opening", "scaffold", "cli_people", "commands", "cli", "dev", "testing", "__init__", "__main__"],
 ]
 PLACE = {name: (floor, place) for floor, names in enumerate(FLOORS) for place, name in enumerate(names)}
 
@@ -42,7 +42,7 @@ IMPORTERS = {
     "apprise": "notify",
     "apscheduler": "scheduler",
     "bs4": "testing",
-    "click": "opening cli_people cli",
+    "click": "opening cli_people commands cli",
     "cryptography": "crypto",
     "httpcore2": "http",
     "httpx2": "http",

@@ -2,6 +2,6 @@
 
 from core import Feature
 
-from . import alerts, jobs, pages
+from . import alerts, api, jobs, pages
 
-feature = Feature(pages, jobs, alerts)
+feature = Feature(pages, api, jobs, alerts)

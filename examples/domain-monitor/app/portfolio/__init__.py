@@ -2,8 +2,8 @@
 
 from core import Feature
 
-from . import alerts, costs_pages, pages, table
+from . import alerts, api, costs_pages, pages, table
 
-feature = Feature(pages, table, costs_pages, alerts)
+feature = Feature(pages, table, costs_pages, api, alerts)
 
 __all__ = ["feature"]
