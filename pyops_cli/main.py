@@ -116,6 +116,18 @@ def run_core(context: typer.Context) -> None:
     _run_in_project("-m", "core", *context.args)
 
 
+@app.command(context_settings=PASS_ON)
+def add(context: typer.Context) -> None:
+    """Write a feature, resource, page, job or alert into app/: pyops add resource server name:str port:int=443."""
+    _run_in_project("-m", "core", "add", *context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def remove(context: typer.Context) -> None:
+    """Take a feature away, folder and line: pyops remove feature NAME."""
+    _run_in_project("-m", "core", "remove", *context.args)
+
+
 def _run_in_project(*arguments: str) -> None:
     from pyops_cli import project
 

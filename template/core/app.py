@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -22,6 +21,7 @@ from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
 
 from . import alerts, audit, builtin, cards, log, marks, migrations, pages, settings
+from .api import document
 from .auth import Identity
 from .crypto import Keyring
 from .db import Actor, Database, prepare_folder
@@ -211,7 +211,7 @@ class App:
 
         @api.get("/-/openapi.json", include_in_schema=False)
         def schema(_user: CurrentUser) -> JSONResponse:
-            return JSONResponse(get_openapi(title=api.title, version="1", routes=api.routes))
+            return JSONResponse(document(api, self._running()[0]))
 
         self._public += [compile_path(path)[0] for path in ("/-/health", "/-/ready")]
         menu = [mark for feature in self.features for _, mark in feature.pages]
@@ -324,6 +324,8 @@ class App:
         request_id = request.scope["state"]["request_id"]
         if for_program or self.runtime is None:
             problem = {"title": title, "status": status, "detail": text, "request_id": request_id}
+            if isinstance(error, RequestValidationError):
+                problem["errors"] = [{"field": _place(one), "message": one["msg"]} for one in error.errors()]
             return JSONResponse(problem, status, headers, "application/problem+json")
         view = View(
             "core/error.html",
@@ -349,13 +351,18 @@ def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
         first = error.errors()[0]
         if first["loc"][0] == "path":  # /services/abc, where a number belongs
             return 404, "There is no such page.", {}
-        return 422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", {}
+        return 422, f"{_place(first)}: {first['msg']}", {}
     if isinstance(error, OverflowError):  # /services/99999999999999999999: no database has such a number
         return 404, "There is no such page.", {}
     if isinstance(error, HTTPException):
         said = {404: "There is no such page.", 405: "This address does not take that method."}
         return error.status_code, said.get(error.status_code, str(error.detail)), dict(error.headers or {})
     return 500, "The tool failed at this. The log has the details under the request id below.", {}
+
+
+def _place(error: Any) -> str:
+    """Where in a request an error is: "body.name"."""
+    return ".".join(str(part) for part in error["loc"])
 
 
 def _as_handler(refuse: Callable[[Request, Exception], Response]) -> Callable[[Request, Exception], Any]:

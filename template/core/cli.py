@@ -11,7 +11,7 @@ import uvicorn
 from sqlalchemy import select
 from sqlmodel import col
 
-from . import auth, marks, migrations, settings
+from . import auth, commands, marks, migrations, settings
 from .app import Runtime
 from .auth import Identity, User
 from .cli_jobs import jobs
@@ -32,9 +32,8 @@ def cli() -> None:
     """The commands of a tool."""
 
 
-cli.add_command(users)
-cli.add_command(token)
-cli.add_command(jobs)
+for command in (users, token, jobs, commands.add, commands.remove, commands.list_settings):
+    cli.add_command(command)
 
 
 @cli.group()

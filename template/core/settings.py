@@ -1,12 +1,13 @@
 """Settings: typed, from the environment or `.env`, read once at start."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict, SettingsError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -15,6 +16,8 @@ from .marks import Role
 
 PROJECT = Path(__file__).resolve().parent.parent
 EVERY_ADDRESS = {"0.0.0.0", "::"}
+_SECRET = re.compile("secret|password|token|key|credential|webhook")
+_PASSWORD = re.compile(rf"""((?:{_SECRET.pattern})\w*['"]?\s*[:=]\s*['"]?|://[^/@:\s]*:)[^'",)}}@&\s]+""")
 
 
 def _project_name() -> str:
@@ -111,6 +114,20 @@ class Settings(BaseSettings):
         if not self.database_url:
             return f"sqlite:///{self.data_dir / 'app.db'}"
         return self.database_url.replace("postgres://", "postgresql://", 1)
+
+
+def listing(configured: Settings) -> list[dict[str, str]]:
+    """Every setting for people: its name, its value with secrets masked, where that comes from, what it is for."""
+    kind = type(configured)
+    places = {".env": DotEnvSettingsSource(kind)(), "environment": EnvSettingsSource(kind)()}
+    found = []
+    for name, field in kind.model_fields.items():
+        source = next((place for place in ("environment", ".env") if name in places[place]), "default")
+        value = str(getattr(configured, name))
+        masked = "***" if value and _SECRET.search(name) else _PASSWORD.sub(r"\1***", value)
+        row = {"name": name.upper(), "value": masked, "source": source, "description": field.description or ""}
+        found.append(row)
+    return found
 
 
 def load(kind: type[Settings] = Settings) -> Settings:

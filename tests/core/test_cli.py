@@ -1,4 +1,5 @@
 import io
+import json
 import logging
 import os
 import re
@@ -354,3 +355,9 @@ def test_a_served_tool_migrates_prints_a_link_answers_and_stops(tmp_path: Path) 
     assert (tmp_path / "data" / "url").read_text() == f"http://127.0.0.1:{port}"
     assert re.search(rf"Sign in: http://127\.0\.0\.1:{port}/-/sign-in/\S{{40,}}", said.read_text())
     assert "Traceback" not in said.read_text()
+
+
+def test_settings_are_listed_for_people_and_for_programs(core: Command, settings: Settings) -> None:
+    assert f"DATA_DIR               {settings.data_dir}" in core("settings").out
+    listed = {row["name"]: row for row in json.loads(core("settings", "--json").out)}
+    assert (listed["DATA_DIR"]["source"], listed["HOST"]["source"]) == ("environment", "default")

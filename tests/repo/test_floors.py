@@ -29,10 +29,22 @@ FLOORS = [
         "forms",
         "charts",
     ],
-    ["pages", "cards", "due", "jobs", "notify", "alerts"],
+    ["pages", "api", "cards", "due", "jobs", "notify", "alerts"],
     ["feature", "runner", "scheduler", "health"],
     ["builtin", "app"],
-    ["selfcheck", "opening", "cli_people", "cli_jobs", "cli", "dev", "testing", "__init__", "__main__"],
+    [
+        "selfcheck",
+        "opening",
+        "scaffold",
+        "cli_people",
+        "cli_jobs",
+        "commands",
+        "cli",
+        "dev",
+        "testing",
+        "__init__",
+        "__main__",
+    ],
 ]
 PLACE = {name: (floor, place) for floor, names in enumerate(FLOORS) for place, name in enumerate(names)}
 
@@ -43,7 +55,7 @@ IMPORTERS = {
     "apprise": "notify",
     "apscheduler": "scheduler",
     "bs4": "testing",
-    "click": "opening cli_people cli_jobs cli",
+    "click": "opening cli_people cli_jobs commands cli",
     "cronsim": "due",
     "cryptography": "crypto",
     "httpcore2": "http",

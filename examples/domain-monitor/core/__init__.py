@@ -3,6 +3,8 @@
 from .alerts import Finding, alert
 from .app import App
 from .auth import Identity
+from .cards import card
+from .charts import Chart
 from .crypto import Encrypted
 from .db import Session
 from .errors import CoreError, DeclarationError, Refused, UserError
@@ -15,7 +17,7 @@ from .tables import Cell, Column, Table
 from .time import days_in_words, in_days, now, today
 
 __all__ = [
-    "DB", "App", "Cell", "Column", "CoreError", "CurrentUser", "Data", "DeclarationError", "Encrypted", "Feature",
-    "Field", "Finding", "Form", "Go", "Identity", "Params", "Refused", "Run", "Session", "Settings", "Table",
-    "UserError", "View", "action", "alert", "days_in_words", "in_days", "job", "now", "page", "today",
+    "DB", "App", "Cell", "Chart", "Column", "CoreError", "CurrentUser", "Data", "DeclarationError", "Encrypted",
+    "Feature", "Field", "Finding", "Form", "Go", "Identity", "Params", "Refused", "Run", "Session", "Settings", "Table",
+    "UserError", "View", "action", "alert", "card", "days_in_words", "in_days", "job", "now", "page", "today",
 ]  # fmt: skip

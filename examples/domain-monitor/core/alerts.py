@@ -1,6 +1,7 @@
 """Alerts: the mark, what they find wrong, and what of it opens, repeats or resolves compared with last time."""
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
@@ -55,32 +56,6 @@ class Found(SQLModel, table=True):
     muted_until: date | None = None
 
 
-@dataclass
-class Changes:
-    """What an alert's latest look changed, for one message: lines under "new", "worse", "still" and "resolved"."""
-
-    lines: dict[str, list[str]]
-    critical: bool = False
-
-    def say(self, kind: str, row: Found) -> None:
-        """Add a line, unless the finding is muted."""
-        if row.muted_until is None or row.muted_until <= now().date():
-            self.lines.setdefault(kind, []).append(f"{row.key}: {row.text}" if row.key else row.text)
-            self.critical |= row.critical and kind != "resolved"
-
-    @property
-    def title(self) -> str:
-        """How many of each: "2 new, 1 resolved"."""
-        return ", ".join(f"{len(lines):,} {kind}" for kind, lines in self.lines.items())
-
-    @property
-    def body(self) -> str:
-        """Each kind with its first lines."""
-        told = [f"{kind}: {line}" for kind, lines in self.lines.items() for line in lines]
-        more = [f"… and {len(told) - LONGEST_MESSAGE:,} more"] if len(told) > LONGEST_MESSAGE else []
-        return "\n".join(told[:LONGEST_MESSAGE] + more)
-
-
 def alert(*, every: str, remind: str = "7d") -> Callable[[Handler], Handler]:
     """Mark a function as an alert: `every` so often it yields the Findings that are true now.
 
@@ -107,25 +82,26 @@ def look(name: str, summary: str, mark: AlertMark, found: Iterable[Finding], *, 
         findings[one.key] = one
 
     def compare_and_tell(db: Session) -> None:
-        changes = compare(db, name, findings, remind=period(mark.remind))
-        step.log(f"{len(findings):,} wrong now; {changes.title or 'nothing changed'}")
-        if changes.lines:
-            where = f"{settings.url}/-/alerts"
-            title = f"[{settings.tool_name}] {summary} ({changes.title})"
-            notify.put(db, title, f"{changes.body}\n\n{where}", is_critical=changes.critical)
+        told = compare(db, name, findings, remind=period(mark.remind))
+        title, body = in_words(told)
+        step.log(f"{len(findings):,} wrong now; {title or 'nothing changed'}")
+        if told:
+            is_critical = any(row.critical for kind, row in told if kind != "resolved")
+            body = f"{body}\n\n{settings.url}/-/alerts"
+            notify.put(db, f"[{settings.tool_name}] {summary} ({title})", body, is_critical=is_critical)
 
     with run.step("findings") as step:
         step.call(compare_and_tell)
 
 
-def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: timedelta) -> Changes:
-    """Open, update and resolve an alert's rows, so that they are what it finds now."""
-    at, changes = now(), Changes({})
+def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: timedelta) -> list[tuple[str, Found]]:
+    """Make an alert's rows what it finds now; what is to be told of them, as "new", "worse", "still" or "resolved"."""
+    at, told = now(), list[tuple[str, Found]]()
     mine = select(Found).where(col(Found.alert) == name)
     still = {row.key: row for row in db.execute(mine.where(col(Found.resolved_at).is_(None))).scalars()}
     muted = {row.key: row.muted_until for row in db.execute(mine.where(_is_muted())).scalars()}
     for key, one in findings.items():
-        row = still.get(key)
+        row = still.pop(key, None)
         if row is None:
             row = Found(alert=name, key=key, text=one.text, opened_at=at, told_at=at, muted_until=muted.get(key))
             db.add(row)
@@ -137,12 +113,19 @@ def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: tim
         row.text, row.critical, row.on, row.href = one.text, one.critical, one.on, one.href
         if kind:
             row.told_at = at
-            changes.say(kind, row)
-    for key, row in still.items():
-        if key not in findings:
-            row.resolved_at = at
-            changes.say("resolved", row)
-    return changes
+            told.append((kind, row))
+    for row in still.values():
+        row.resolved_at = at
+        told.append(("resolved", row))
+    return [(kind, row) for kind, row in told if row.muted_until is None or row.muted_until <= at.date()]
+
+
+def in_words(told: Sequence[tuple[str, Found]]) -> tuple[str, str]:
+    """A message's title, as in "2 new, 1 resolved", and its first lines."""
+    title = ", ".join(f"{count:,} {kind}" for kind, count in Counter(kind for kind, _ in told).items())
+    lines = [f"{kind}: {f'{row.key}: ' if row.key else ''}{row.text}" for kind, row in told[:LONGEST_MESSAGE]]
+    more = [f"… and {len(told) - LONGEST_MESSAGE:,} more"] if len(told) > LONGEST_MESSAGE else []
+    return title, "\n".join(lines + more)
 
 
 def forget(db: Session, names: Iterable[str]) -> None:

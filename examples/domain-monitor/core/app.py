@@ -14,27 +14,27 @@ from zoneinfo import ZoneInfo
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
 
-from . import alerts, audit, builtin, log, marks, migrations, pages, settings
+from . import alerts, audit, builtin, cards, log, marks, migrations, pages, settings
+from .api import document
 from .auth import Identity
 from .crypto import Keyring
 from .db import Actor, Database, prepare_folder
+from .due import due_of
 from .errors import DeclarationError, Refused, UserError, in_one_line
 from .feature import Feature
 from .health import health, ready
 from .jobs import DeclaredJob
-from .marks import JobMark
+from .marks import ActionMark, JobMark, PageMark
 from .migrations import History
 from .pages import CurrentUser, Serving, View
 from .runner import Runner
 from .scheduler import Scheduler
-from .scheduler.due import due_of
 from .security import STATIC_URL, Gate, cookie_name, is_bearing, is_htmx, settle, sign_in_first, wants_html
 from .settings import PROJECT, Settings
 from .ui import CORE, Assets, Templates
@@ -78,6 +78,7 @@ class App:
         self.api = FastAPI(
             docs_url=None, redoc_url=None, openapi_url=None, lifespan=self._lifespan, max_body_size=LARGEST_BODY
         )
+        self.cards: list[cards.Card] = []
         self._public: list[re.Pattern[str]] = []
         self._mount_framework()
         for feature in [*self.features, *self.builtins]:
@@ -210,35 +211,35 @@ class App:
 
         @api.get("/-/openapi.json", include_in_schema=False)
         def schema(_user: CurrentUser) -> JSONResponse:
-            return JSONResponse(get_openapi(title=api.title, version="1", routes=api.routes))
+            return JSONResponse(document(api, self._running()[0]))
 
         self._public += [compile_path(path)[0] for path in ("/-/health", "/-/ready")]
-        if any(mark.path == "/" for feature in self.features for _, mark in feature.pages):
-            return
-
-        @api.get("/", include_in_schema=False)
-        async def home(user: CurrentUser) -> RedirectResponse:
-            mine = (m.path for feature in self.features for _, m in feature.pages if m.nav and user.can(m.role))
-            return RedirectResponse(next(mine, "/-/jobs"), 303)
+        menu = [mark for feature in self.features for _, mark in feature.pages]
+        if not any(mark.path == "/" for mark in menu):
+            self.cards = [(feature.folder, *card) for feature in self.features for card in feature.cards]
+            self._add(cards.home(self.cards, menu), cards.HOME, name="home")
 
     def _mount(self, feature: Feature) -> None:
         for function, mark in feature.surface:
-            method = "GET" if isinstance(mark, marks.PageMark) else "POST"
-            self._refuse_twice(function, mark.path, method)
-            if mark.public:
-                self._public.append(compile_path(mark.path)[0])
-            self.api.add_api_route(
-                mark.path,
-                pages.endpoint(function, mark, owner=feature.folder),
-                methods=[method],
-                dependencies=[Depends(pages.access(mark))],
-                include_in_schema=False,
-                response_model=None,
-                name=f"{feature.name}.{function.__name__}",
-            )
+            self._add(function, mark, name=f"{feature.name}.{function.__name__}", owner=feature.folder)
         for router in feature.routers:
             pages.check_router(router)
             self.api.include_router(router, dependencies=[Depends(pages.signed_in)])
+
+    def _add(self, function: Callable[..., Any], mark: PageMark | ActionMark, *, name: str, owner: str = "") -> None:
+        method = "GET" if isinstance(mark, PageMark) else "POST"
+        self._refuse_twice(function, mark.path, method)
+        if mark.public:
+            self._public.append(compile_path(mark.path)[0])
+        self.api.add_api_route(
+            mark.path,
+            pages.endpoint(function, mark, owner=owner),
+            methods=[method],
+            dependencies=[Depends(pages.access(mark))],
+            include_in_schema=False,
+            response_model=None,
+            name=name,
+        )
 
     def _refuse_twice(self, function: Callable[..., Any], path: str, method: str) -> None:
         for route in self.api.routes:
@@ -266,7 +267,7 @@ class App:
                     due_of(mark, ZoneInfo("UTC"))
                 except ValueError as error:
                     raise DeclarationError(f"{marks.where(function)}: {error}") from error
-                name = f"{feature.name}.{function.__name__}"
+                name = f"{'core' if feature in self.builtins else feature.name}.{function.__name__}"
                 if name in found:
                     raise DeclarationError(f"{marks.where(function)}: there is a job {name} already; rename this one.")
                 found[name] = (function, mark)
@@ -291,6 +292,8 @@ class App:
             [m for feature in part for _, m in feature.pages if m.nav and identity.can(m.role)]
             for part in (self.features, self.builtins)
         ]
+        if any(identity.can(mark.role) for *_, mark in self.cards):
+            parts[0].insert(0, cards.HOME)
         inside = max((m.path for m in chain(*parts) if f"{path}/".startswith(f"{m.path}/")), key=len, default="")
         with self._running()[1].read() as db:
             badges = {m.path: m.badge(db) or "" for m in chain(*parts) if m.badge}
@@ -321,6 +324,8 @@ class App:
         request_id = request.scope["state"]["request_id"]
         if for_program or self.runtime is None:
             problem = {"title": title, "status": status, "detail": text, "request_id": request_id}
+            if isinstance(error, RequestValidationError):
+                problem["errors"] = [{"field": _place(one), "message": one["msg"]} for one in error.errors()]
             return JSONResponse(problem, status, headers, "application/problem+json")
         view = View(
             "core/error.html",
@@ -346,13 +351,18 @@ def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
         first = error.errors()[0]
         if first["loc"][0] == "path":  # /services/abc, where a number belongs
             return 404, "There is no such page.", {}
-        return 422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", {}
+        return 422, f"{_place(first)}: {first['msg']}", {}
     if isinstance(error, OverflowError):  # /services/99999999999999999999: no database has such a number
         return 404, "There is no such page.", {}
     if isinstance(error, HTTPException):
         said = {404: "There is no such page.", 405: "This address does not take that method."}
         return error.status_code, said.get(error.status_code, str(error.detail)), dict(error.headers or {})
     return 500, "The tool failed at this. The log has the details under the request id below.", {}
+
+
+def _place(error: Any) -> str:
+    """Where in a request an error is: "body.name"."""
+    return ".".join(str(part) for part in error["loc"])
 
 
 def _as_handler(refuse: Callable[[Request, Exception], Response]) -> Callable[[Request, Exception], Any]:

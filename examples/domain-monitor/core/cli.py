@@ -4,7 +4,6 @@ import asyncio
 import signal
 import socket
 import sys
-import time
 from typing import Any
 
 import click
@@ -12,16 +11,14 @@ import uvicorn
 from sqlalchemy import select
 from sqlmodel import col
 
-from . import auth, marks, migrations, settings
+from . import auth, commands, marks, migrations, settings
 from .app import Runtime
 from .auth import Identity, User
+from .cli_jobs import jobs
 from .cli_people import token, users
 from .errors import CoreError, UserError
-from .jobs import LIVE, JobRun, RunLog
 from .opening import COMMAND_LINE, SERVED_AT, load_app, opened
 from .rotation import rotate
-from .runner import Runner
-from .scheduler import Scheduler, ask
 from .settings import PROJECT
 
 TARGET = "app.main:app"
@@ -35,18 +32,13 @@ def cli() -> None:
     """The commands of a tool."""
 
 
-cli.add_command(users)
-cli.add_command(token)
+for command in (users, token, jobs, commands.add, commands.remove, commands.list_settings):
+    cli.add_command(command)
 
 
 @cli.group()
 def secrets() -> None:
     """The key that encrypts secrets in the database."""
-
-
-@cli.group()
-def jobs() -> None:
-    """What runs by itself."""
 
 
 def main() -> None:
@@ -203,62 +195,3 @@ def rotate_secrets(drop_old: bool) -> None:
         if drop_old:
             runtime.database.keyring.drop_old_keys()
     click.echo(f"{rows:,} rows are encrypted with a new key; the old ones {'are gone' if drop_old else 'are kept'}")
-
-
-@jobs.command("list")
-def list_jobs() -> None:
-    """List the jobs, when they are due and what they do."""
-    with opened() as runtime:
-        for job in runtime.scheduler.jobs.values():
-            when = f"every {job.mark.every}" if job.mark.every else job.mark.cron or "by hand"
-            click.echo(f"{job.name:30} {when:16} {job.summary}")
-
-
-@jobs.command("run")
-@click.argument("name")
-def run_job(name: str) -> None:
-    """Run a job here and now, and show its log; exit code 1 unless it succeeds."""
-    with opened() as runtime:
-        job = runtime.scheduler.jobs.get(name)
-        if job is None:
-            raise UserError(f"there is no job {name!r}; there are: {', '.join(runtime.scheduler.jobs) or 'none'}")
-        runner = Runner(runtime.settings, runtime.database)
-        here = Scheduler({name: job}, runtime.database, runner)
-        here.make_known()
-        with runtime.database.write(COMMAND_LINE) as db:
-            run = db.get(JobRun, ask(db, job, "command line"))
-        assert run
-        if not here.take(run):
-            click.echo(f"run {run.id} was taken by the server; watch it on the jobs page")
-            return
-        runner.start(job, run)
-        try:
-            state = _follow(runtime, run.id or 0)
-        finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
-            runner.stop()
-        click.echo(state)
-        if state != "succeeded":
-            sys.exit(1)
-
-
-def _follow(runtime: Runtime, run_id: int) -> str:
-    """Print a run's log and progress as they come; returns the state it ended in."""
-    seen, told = 0, ""
-    while True:
-        with runtime.database.read() as db:
-            run = db.get(JobRun, run_id)
-            lines = list(
-                db.execute(
-                    select(RunLog).where(col(RunLog.run_id) == run_id, col(RunLog.id) > seen).order_by(col(RunLog.id))
-                ).scalars()
-            )
-        for line in lines:
-            click.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}")
-            seen = line.id or seen
-        if run is None or run.state not in LIVE:
-            return run.state if run else "gone"
-        progress = f"{run.done:,} of {run.total:,} {run.doing}" if run.total else run.doing
-        if progress != told:
-            click.echo(f"         {progress}", err=True)
-            told = progress
-        time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""A feature: one folder's pages, actions, jobs, alerts and routers, collected from its modules by their marks."""
+"""A feature: what one folder's modules declare by their marks, and their routers."""
 
 import inspect
 import re
@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from . import marks
 from .errors import DeclarationError
-from .marks import ActionMark, AlertMark, JobMark, Mark, PageMark
+from .marks import ActionMark, AlertMark, CardMark, JobMark, Mark, PageMark
 
 
 class Feature:
@@ -38,7 +38,8 @@ class Feature:
         self.surface: list[tuple[Callable[..., Any], PageMark | ActionMark]] = [*self.pages, *self.actions]
         self.jobs = [(f, mark) for f, mark in found if isinstance(mark, JobMark)]
         self.alerts = [(f, mark) for f, mark in found if isinstance(mark, AlertMark)]
-        for function, _ in self.surface:
+        self.cards = [(f, mark) for f, mark in found if isinstance(mark, CardMark)]
+        for function, _ in [*self.surface, *self.cards]:
             self._refuse_missing_templates(function)
         routers = {id(v): v for module in modules for v in vars(module).values() if isinstance(v, APIRouter)}
         inner = {id(getattr(route, "original_router", None)) for router in routers.values() for route in router.routes}

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 from sqlalchemy import inspect, select
 from sqlmodel import Session, SQLModel
 
@@ -62,6 +64,11 @@ class FormView:
         """Whether `data` may be used."""
         return not self.problems
 
+    def json(self) -> dict[str, Any]:
+        """The data as JSON can hold it."""
+        plain: dict[str, Any] = to_jsonable_python(self.data)
+        return plain
+
     def reject(self, name: str, error: str) -> None:
         """Say what is wrong with one field, or with the whole form (name "")."""
         for one in self.fields:
@@ -94,21 +101,37 @@ class Field:
             raise DeclarationError(
                 f"{declared_here()}: Field({attribute!r}) is no model attribute; write it like Field(Domain.name)."
             )
-        self.name: str = attribute.key
-        self.info: FieldInfo = model.model_fields[self.name]
-        self.label = label or self.name.removesuffix("_id").replace("_", " ").capitalize()
-        self.help = help or self.info.description or ""
-        self.choices, self.secret, self.placeholder = choices, secret, placeholder
-        self.type, self.is_optional = _unwrap(self.info.annotation)
+        self._describe(attribute.key, model.model_fields[attribute.key], label=label, help=help)
+        self.choices: Choices | None = choices
+        self.secret, self.placeholder = secret, placeholder
         column = inspect(model).columns[self.name]
         self.is_unique = bool(column.unique or column.primary_key)
         self.kind: Kind = "password" if secret else "textarea" if multiline else _kind(self.type, choices is not None)
+
+    @classmethod
+    def plain(cls, name: str, info: FieldInfo) -> "Field":
+        """An input that no model stands behind, such as a parameter of a job."""
+        made = cls.__new__(cls)
+        made._describe(name, info)
+        made.choices, made.secret, made.placeholder, made.is_unique = None, False, "", False
+        made.kind = _kind(made.type, False)
+        return made
+
+    def _describe(self, name: str, info: FieldInfo, *, label: str = "", help: str = "") -> None:
+        self.name, self.info, self.help = name, info, help or info.description or ""
+        self.label = label or name.removesuffix("_id").replace("_", " ").capitalize()
+        unwrapped: tuple[Any, bool] = _unwrap(info.annotation)
+        self.type, self.is_optional = unwrapped
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """What makes a value of a text."""
         whole: Any = self.info.annotation
         if pattern := self.info._attributes_set.get("regex"):  # SQLModel takes it, and tells Pydantic nothing
             whole = Annotated[self.type, StringConstraints(pattern=pattern)]
         if self.info.metadata:
             whole = Annotated[whole, *self.info.metadata]
-        self._adapter: TypeAdapter[Any] = TypeAdapter(whole)
+        return TypeAdapter(whole)
 
     @property
     def is_required(self) -> bool:
@@ -138,7 +161,7 @@ class Field:
         if self.kind == "select" and text not in {value for value, _ in self._pairs(db)}:
             raise ValueError(f"{text!r} is not one of the choices.")
         try:
-            value: Any = self._adapter.validate_python(text)
+            value: Any = self.adapter.validate_python(text)
         except ValidationError as error:
             raise ValueError(_sentence(error)) from error
         if isinstance(value, int | float | Decimal) and not -LARGEST_NUMBER < value < LARGEST_NUMBER:
@@ -242,8 +265,8 @@ def _kind(type_: Any, has_choices: bool) -> Kind:
 
 def _text(value: Any) -> str:
     """A value as its input holds it."""
-    if isinstance(value, Enum):
-        return str(value.value)
+    if isinstance(value, Enum | bool):
+        return str(value.value) if isinstance(value, Enum) else str(value).lower()
     return f"{value:%Y-%m-%dT%H:%M}" if isinstance(value, datetime) else str(value)
 
 

@@ -1,45 +1,56 @@
 """Jobs: the mark, the rows that remember each run, and the Run that a job is given while it works."""
 
 import inspect
+import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol, TypeVar
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, TypeVar, get_args
 
-from sqlalchemy import UniqueConstraint, insert, select, update
+from pydantic.fields import FieldInfo
+from sqlalchemy import JSON, UniqueConstraint, insert, update
 from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel import Field, SQLModel, col
 
-from . import log, marks
-from .db import Actor, Database, Session, Upserted
+from . import forms, log, marks
+from .db import Actor, Database, Session
+from .due import Cron, Every
 from .errors import Busy, CoreError, DeclarationError
 from .marks import JobMark, Role
 from .settings import Settings
-from .time import now, period
+from .time import now
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+LINE = ("level", "text", "step", "detail")  # of a run's log
+Line = tuple[str, str, str, str]
+Why = tuple[str, str]  # an error in one line, and its traceback
 State = Literal["queued", "running", "succeeded", "failed", "timed out", "cancelled", "interrupted", "skipped"]
 LIVE: tuple[State, ...] = ("queued", "running")
 PROGRESS_EVERY_S = 0.25
 RETRIED: tuple[State, ...] = ("failed", "timed out", "interrupted")
 PATIENCE = 60  # times that what must not be lost is tried again, 10 s each, while the database is busy
-LEASE = timedelta(seconds=20)
+SIMPLE = (str, int, float, bool, date)  # what a parameter may be, beside choices
+LONG_WAIT_S = 1.0
 FIRST_RETRY = timedelta(seconds=30)
 LONGEST_RETRY = timedelta(hours=1)
+STEPS_SHOWN = 12  # of a run: the last ones, and how each went
 logger = log.get("core.jobs")
 
 
 class Job(SQLModel, table=True):
-    """A declared job as the database knows it; due times before `since` are not caught up."""
+    """A declared job as the database knows it; due times up to `since` are claimed, or nobody waits for them."""
 
     __tablename__ = "core_job"
 
     name: str = Field(primary_key=True)
     since: datetime
+    paused_at: datetime | None = None
+    paused_by: str = ""
 
 
 class JobRun(SQLModel, table=True):
@@ -65,6 +76,8 @@ class JobRun(SQLModel, table=True):
     doing: str = ""
     failures: int = 0
     error: str = ""
+    params: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    steps: list[list[str]] = Field(default_factory=list, sa_type=JSON, description="The last ones: name, state.")
 
 
 class RunLog(SQLModel, table=True):
@@ -77,16 +90,8 @@ class RunLog(SQLModel, table=True):
     at: datetime
     level: str
     text: str
-
-
-class Due(Protocol):
-    """When a job is due; every process computes the same times."""
-
-    def latest(self, at: datetime) -> datetime | None:
-        """The last due time not after `at`."""
-
-    def following(self, at: datetime) -> datetime | None:
-        """The first due time after `at`."""
+    step: str = ""
+    detail: str = Field(default="", description="A traceback, which is not for every viewer.")
 
 
 @dataclass(frozen=True)
@@ -96,16 +101,36 @@ class DeclaredJob:
     name: str
     function: Callable[..., Any]
     mark: JobMark
-    due: Due | None
+    due: Every | Cron | None
 
     def __post_init__(self) -> None:
         """Refuse a function with an argument that a job cannot be given."""
-        parameters(self.function)
+        _ = self.form
 
     @property
     def summary(self) -> str:
         """Its docstring's first line."""
         return marks.summary(self.function)
+
+    @property
+    def when(self) -> str:
+        """Its due times as they are declared."""
+        return f"every {self.mark.every}" if self.mark.every else self.mark.cron or "by hand"
+
+    @property
+    def form(self) -> forms.Form | None:
+        """The inputs for its parameters, if it has any."""
+        inputs = arguments(self.function)[1]
+        return forms.Form(JobRun, *inputs) if inputs else None
+
+    def read(self, db: Session, typed: Mapping[str, Any]) -> forms.FormView:
+        """Validate what was typed for its parameters; one that is not named has its default."""
+        form = self.form
+        defaults = {one.name: one.value for one in form.show(db).fields} if form else {}
+        shown = form.read(db, {**defaults, **typed}) if form else forms.FormView([])
+        for name in typed.keys() - defaults.keys():
+            shown.reject("", f"{self.name} has no parameter {name!r}; it has {', '.join(defaults) or 'none'}.")
+        return shown
 
 
 def job(
@@ -127,13 +152,8 @@ def job(
         marks.check_role(role, function)
         if cron and every:
             raise DeclarationError(f"{marks.where(function)}: give cron= or every=, not both.")
-        if every:
-            try:
-                period(every)
-            except ValueError as error:
-                raise DeclarationError(f"{marks.where(function)}: {error}") from error
-        made = JobMark(cron=cron, every=every, timeout=timeout, overlap=overlap, retries=retries, role=role)
-        return marks.put(function, made)
+        policy = JobMark(cron=cron, every=every, timeout=timeout, overlap=overlap, retries=retries, role=role)
+        return marks.put(function, policy)
 
     return mark
 
@@ -144,7 +164,7 @@ class Step:
     def __init__(self, name: str, commit: Callable[["Step"], None]) -> None:
         self.name, self._commit = name, commit
         self.writes: list[Callable[[Session], object]] = []
-        self.lines: list[tuple[str, str]] = []
+        self.lines: list[Line] = []
 
     def write(self, statement: UpdateBase) -> None:
         """Execute an insert, update or delete at the end of the step."""
@@ -154,15 +174,9 @@ class Step:
         """Insert new rows and update those that differ, at the end of the step."""
         held = list(rows)
 
-        def write(db: Session) -> Upserted:
+        def write(db: Session) -> None:
             done = db.upsert(model, held, key=key)
-            self.lines.append(
-                (
-                    "info",
-                    f"{self.name}: {done.created} new, {done.updated} changed, {done.unchanged} as before",
-                )
-            )
-            return done
+            self.log(f"{self.name}: {done.created} new, {done.updated} changed, {done.unchanged} as before")
 
         self.writes.append(write)
 
@@ -172,7 +186,7 @@ class Step:
 
     def log(self, text: str, *, level: str = "info") -> None:
         """Write a line to the run's log."""
-        self.lines.append((level, text))
+        self.lines.append((level, text, self.name, ""))
 
     def commit(self) -> None:
         """Write what has come so far and go on: for a step with more rows than one short transaction takes."""
@@ -188,62 +202,57 @@ class Run:
         self._database = database
         self._actor = Actor(job, "job", f"run-{id}", did=did)
         self._told_at: datetime | None = None
+        self._steps: deque[list[str]] = deque(maxlen=STEPS_SHOWN)
 
     def track(self, items: Iterable[Item], *, total: int | None = None) -> Iterator[Item]:
         """Pass items through, and show how many are done and which is being worked on."""
         size = total if total is not None else len(items) if isinstance(items, Sized) else 0
         self._tell(done=0, total=size, force=True)
         done = 0
-        for item in items:
-            self._tell(done=done, total=size, doing=str(item) if isinstance(item, str | int) else "", force=done == 0)
+        for done, item in enumerate(items, 1):
+            said = str(item) if isinstance(item, str | int) else ""
+            self._tell(done=done - 1, total=size, doing=said, force=done == 1)
             yield item
-            done += 1
         self._tell(done=done, total=size, doing="", force=True)
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """One part that may fail alone: its error is logged with the run, which goes on and ends as failed."""
-        step = Step(name, self._commit)
+        step, said = Step(name, self._commit), [name, "going"]
+        self._steps.append(said)
+        self._tell()
         try:
             yield step
+            said[1] = "done"
             self._commit(step)
         except Exception as error:  # the boundary of a job's step: one silent registry must not stop the others
             self.failures += 1
-            text = str(error) if isinstance(error, CoreError) else f"{type(error).__name__}: {error}"
-            logger.warning("step failed", step=name, error=text, exc_info=not isinstance(error, CoreError))
-            self._write_lines([*step.lines, ("error", f"{name}: {text}")], failures=self.failures)
+            said[1] = "failed"
+            text, detail = told(error)
+            logger.warning("step failed", step=name, error=text, exc_info=bool(detail))
+            lines = [*step.lines, ("error", f"{name}: {text}", name, detail)]
+            insist(lambda: self._write(lines, failures=self.failures, steps=list(self._steps)))
 
     def log(self, text: str, *, level: str = "info") -> None:
         """Write a line to the run's log now."""
-        self._write_lines([(level, text)])
+        insist(lambda: self._write([(level, text, "", "")]))
 
     def _commit(self, step: Step) -> None:
         writes, said, step.writes = step.writes, list(step.lines), []  # what fails is not tried again
         try:
-            with self._database.write(self._actor) as db:
-                for write in writes:
-                    write(db)
-                self._insert_lines(db, step.lines)
-                db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(doing=step.name), why="run")
+            self._write(step.lines, writes, doing=step.name, steps=list(self._steps))
         except BaseException:
             step.lines = said  # what a write says while it is made holds only when it is committed
             raise
         step.lines = []
 
-    def _write_lines(self, lines: list[tuple[str, str]], **values: Any) -> None:
-        insist(lambda: self._write_once(lines, **values))
-
-    def _write_once(self, lines: list[tuple[str, str]], **values: Any) -> None:
+    def _write(self, lines: Sequence[Line], writes: Sequence[Callable[[Session], object]] = (), **values: Any) -> None:
         with self._database.write(self._actor) as db:
-            self._insert_lines(db, lines)
+            for write in writes:
+                write(db)
+            _add_lines(db, self.id, lines)
             if values:
                 db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(**values), why="run")
-
-    def _insert_lines(self, db: Session, lines: list[tuple[str, str]]) -> None:
-        if lines:
-            at = now()
-            rows = [{"run_id": self.id, "at": at, "level": level, "text": text} for level, text in lines]
-            db.connection().execute(insert(RunLog), rows)
 
     def _tell(self, *, force: bool = False, **values: Any) -> None:
         at = now()
@@ -251,29 +260,44 @@ class Run:
             return
         self._told_at = at
         with suppress(Busy):  # progress is no reason to fail
-            self._write_once([], **values)
+            self._write([], steps=list(self._steps), **values)
 
 
-def parameters(function: Callable[..., Any]) -> dict[str, type]:
-    """What a job's function takes, by name; DeclarationError for a type that a job cannot be given."""
-    taken: dict[str, type] = {}
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
-        kind = getattr(parameter.annotation, "__origin__", parameter.annotation)
-        if not inspect.isclass(kind) or not issubclass(kind, Session | Run | Settings):
+def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms.Field]]:
+    """What a job's function is given by type, and the inputs for its parameters; DeclarationError for anything else."""
+    given: dict[str, type] = {}
+    inputs: list[forms.Field] = []
+    for name, one in inspect.signature(function, eval_str=True).parameters.items():
+        kind = getattr(one.annotation, "__origin__", one.annotation)
+        if inspect.isclass(kind) and issubclass(kind, Session | Run | Settings):
+            given[name] = kind
+            continue
+        field = forms.Field.plain(name, FieldInfo.from_annotated_attribute(one.annotation, one.default))
+        words = [m.value for m in getattr(field.type, "__members__", {}).values()] or get_args(field.type)
+        is_known = all(isinstance(word, str) for word in words) if field.kind == "select" else field.type in SIMPLE
+        if one.default is one.empty or not is_known:
             raise DeclarationError(
-                f"{marks.where(function)}: {function.__name__} takes {name!r}, which a job cannot be given; "
-                "write db: DB, run: Run or settings: Settings."
+                f"{marks.where(function)}: {function.__name__} takes {name!r}, which a job cannot be given; write "
+                "db: DB, run: Run, settings: Settings, or a parameter with a default, as in days: int = 30 (str, int, "
+                "float, bool, date, Literal or Enum of words, each also with | None)."
             )
-        taken[name] = kind
-    return taken
+        if field.type is bool:  # an empty box says nothing, and here nothing means the default
+            field.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
+        inputs.append(field)
+    return given, inputs
 
 
-def record_failure(run: Run, error: BaseException) -> str:
-    """Log why a job's function ended with an exception; returns it in one line."""
-    line = str(error) if isinstance(error, CoreError) else f"{type(error).__name__}: {error}"
-    detail = line if isinstance(error, CoreError) else "".join(traceback.format_exception(error))
-    run.log(detail, level="error")
-    return line
+def told(error: BaseException) -> Why:
+    """An error in one line, and its traceback; none for an error that core can name."""
+    if isinstance(error, CoreError):
+        return str(error), ""
+    return f"{type(error).__name__}: {error}".partition("\n")[0], "".join(traceback.format_exception(error))
+
+
+def _add_lines(db: Session, run_id: int, lines: Sequence[Line]) -> None:
+    if lines:
+        rows = [{"run_id": run_id, "at": now(), **dict(zip(LINE, line, strict=True))} for line in lines]
+        db.connection().execute(insert(RunLog), rows)
 
 
 def insist(write: Callable[[], Result]) -> Result:
@@ -284,26 +308,36 @@ def insist(write: Callable[[], Result]) -> Result:
     return write()
 
 
-def end_run(db: Session, run_id: int, *, state: State, error: str, retries: int) -> JobRun | None:
-    """Write how a run ended, and queue its retry with it; None when it has ended already."""
-    row = db.get(JobRun, run_id)
-    if row is None or row.state != "running":
-        return None
-    row.state, row.error, row.ended_at, row.doing = state, error, now(), ""
-    if state in RETRIED and (again := retry_of(row, retries)):
-        db.add(again)
-    return row
+def settle(
+    database: Database, run: JobRun, state: State, why: Why = ("", ""), *, retries: int, is_dead: bool = False
+) -> str:
+    """Write how a run ended, and why to its log, and queue its retry with it, unless somebody has; the state it is in.
+
+    With `is_dead` it is done at once or not at all, and only when the run's watcher is still not heard of.
+    """
+    began = time.monotonic()
+
+    def write() -> str:
+        with database.write(Actor("runs")) as db:
+            row = db.get(JobRun, run.id)
+            is_late = time.monotonic() - began > LONG_WAIT_S  # its watcher may have waited for the same seat
+            if row is None or row.state != "running" or (is_dead and (is_late or row.beat_at != run.beat_at)):
+                return row.state if row else "gone"
+            row.state, row.error, row.ended_at, row.doing = state, why[0], now(), ""
+            _add_lines(db, row.id or 0, [("error", why[0], "", why[1])] if why[0] else [])
+            known = db.get(Job, row.job)
+            if state in RETRIED and not (known and known.paused_at) and (again := retry_of(row, retries)):
+                db.add(again)
+            logger.info("run ended", run=row.id, job=row.job, state=state)
+            return row.state
+
+    return write() if is_dead else insist(write)
 
 
 def retry_of(row: JobRun, retries: int) -> JobRun | None:
     """The next try of a run, after a pause that doubles each time; None when it has had its tries."""
     if row.attempt > retries or row.cancel_asked_by:
         return None
-    pause = min(FIRST_RETRY * 2 ** min(row.attempt - 1, 10), LONGEST_RETRY)
-    return JobRun(job=row.job, started_by=row.started_by, attempt=row.attempt + 1, not_before=now() + pause)
-
-
-def dead_runs(db: Session, *, lease: timedelta = LEASE) -> list[JobRun]:
-    """The runs whose watcher has not been heard of for longer than the lease."""
-    is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - lease)
-    return list(db.execute(select(JobRun).where(is_dead)).scalars())
+    again = JobRun(job=row.job, started_by=row.started_by, params=row.params, attempt=row.attempt + 1)
+    again.not_before = now() + min(FIRST_RETRY * 2 ** min(row.attempt - 1, 10), LONGEST_RETRY)
+    return again

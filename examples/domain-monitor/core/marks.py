@@ -62,7 +62,16 @@ class AlertMark:
         return JobMark(cron=None, every=self.every, timeout=600, overlap=False, retries=1, role="operator")
 
 
-Mark = PageMark | ActionMark | JobMark | AlertMark
+@dataclass(frozen=True, kw_only=True)
+class CardMark:
+    """A function is a card: the home page shows what it returns."""
+
+    title: str
+    role: Role
+    wide: bool
+
+
+Mark = PageMark | ActionMark | JobMark | AlertMark | CardMark
 
 
 def put(function: Function, mark: Mark) -> Function:

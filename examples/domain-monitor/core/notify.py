@@ -17,7 +17,7 @@ from .errors import CoreError
 from .jobs import LIVE, JobRun
 from .time import now
 
-DELIVERY = "alerts.deliver"  # the built-in job that empties the outbox
+DELIVERY = "core.deliver"  # the built-in job that empties the outbox
 GIVEN_UP_AFTER = timedelta(days=3)
 
 

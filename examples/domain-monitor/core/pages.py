@@ -159,7 +159,7 @@ CurrentUser = Annotated[Identity, Depends(_identity)]
 def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner: str = "") -> Callable[..., Any]:
     """The ASGI-facing function of a page or action: its arguments by type, its work in a thread, its answer."""
     signature = inspect.signature(function, eval_str=True)
-    parameters = [_parameter(p) for p in signature.parameters.values()]
+    parameters = [parameter(p) for p in signature.parameters.values()]
     _refuse_waiting(function, parameters)
     own = next((p.name for p in parameters if p.annotation is Request), None)
     asked = inspect.Parameter("core_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
@@ -284,12 +284,12 @@ def access(mark: PageMark | ActionMark) -> Callable[[Request], Awaitable[None]]:
     return check
 
 
-def _parameter(parameter: inspect.Parameter) -> inspect.Parameter:
+def parameter(declared: inspect.Parameter) -> inspect.Parameter:
     """A parameter as FastAPI should see it: keyword only, settings given by us."""
-    annotation = parameter.annotation
+    annotation = declared.annotation
     if inspect.isclass(annotation) and issubclass(annotation, Settings):
         annotation = Annotated[annotation, Depends(_settings)]
-    return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+    return declared.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
 def _refuse_waiting(function: Callable[..., Any], parameters: Iterable[inspect.Parameter]) -> None:

@@ -1,9 +1,11 @@
 """Fixtures for a project's tests: `pytest_plugins = ["core.testing"]` in conftest.py."""
 
 import importlib
+import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,13 @@ from bs4 import BeautifulSoup, Tag
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from . import audit, auth, migrations
+from . import alerts, audit, auth, http, marks, migrations, time
 from .app import App
 from .crypto import Keyring
 from .db import Actor, Database, Session
 from .jobs import JobRun, Run, RunLog
-from .marks import Role
+from .marks import AlertMark, Role
+from .notify import Channel, Message
 from .runner import arguments_of
 from .settings import Settings
 
@@ -30,6 +33,33 @@ class Ran:
 
     failures: int
     log: list[str]
+
+
+@dataclass
+class Clock:
+    """The time of a test: it stands still; set `at`, or let some time pass with `advance("2d")`."""
+
+    at: datetime = field(default_factory=time.now)
+
+    def __call__(self) -> datetime:
+        """What `now()` says."""
+        return self.at
+
+    def advance(self, by: str) -> None:
+        """Let a time pass, written like "90s", "15m", "1h" or "2d"."""
+        self.at += time.period(by)
+
+
+class Outside(dict[str, Any]):
+    """What other servers answer: a URL (or "POST URL") to a status, a body, (status, body) or an error."""
+
+    def __call__(self, method: str, url: str) -> http.Reply:
+        """The answer to one request; an AssertionError for an address that the test did not name."""
+        said = self.get(f"{method} {url}", self.get(url, self.get(url.partition("?")[0])))
+        if said is None or isinstance(said, Exception):
+            raise said or AssertionError(f"no answer to {method} {url}; write: outside[{url!r}] = 200")
+        status, body = said if isinstance(said, tuple) else (said, "") if isinstance(said, int) else (200, said)
+        return http.Reply(status, {}, (body if isinstance(body, str) else json.dumps(body)).encode(), url)
 
 
 class Html:
@@ -106,20 +136,49 @@ def db(database: Database) -> Iterator[Session]:
 
 
 @pytest.fixture
-def run_job(database: Database, settings: Settings) -> Callable[[Callable[..., Any]], Ran]:
-    """Run a job in this process, `run_job(read_sources)`; commit first what it should see."""
+def run_job(database: Database, settings: Settings) -> Callable[..., Ran]:
+    """Run a job or an alert in this process, `run_job(read_sources, source=3)`; commit first what it should see."""
 
-    def execute(function: Callable[..., Any]) -> Ran:
+    def execute(function: Callable[..., Any], **params: Any) -> Ran:
         with database.write(TESTER) as db:
             db.add(row := JobRun(job=function.__name__, state="running", started_by="test"))
             db.flush()
         run = Run(database, row.id or 0, job=function.__name__, did="", started_by="test")
         with database.reading_each() as db:
-            function(**arguments_of(function, db, run, settings))
+            result = function(**arguments_of(function, db, run, settings, params=params))
+            if isinstance(mark := marks.of(function), AlertMark):
+                alerts.look(function.__name__, marks.summary(function), mark, result, run=run, settings=settings)
             said = select(RunLog).where(RunLog.run_id == row.id).order_by(RunLog.id)  # type: ignore[arg-type]
             return Ran(run.failures, [f"{line.level}: {line.text}" for line in db.execute(said).scalars()])
 
     return execute
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time as this test says; `now()` and `today()` follow it."""
+    monkeypatch.setattr(time, "source", found := Clock())
+    return found
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
+    """Every other server: `outside["https://example.com/health"] = 200`; nothing else is answered."""
+    monkeypatch.setattr(http, "outside", found := Outside())
+    return found
+
+
+@pytest.fixture
+def sent(database: Database) -> Callable[[], list[Message]]:
+    """Lists the messages that would go out by now, to channels of all kinds."""
+    with database.write(TESTER) as db:
+        db.add(Channel(name="tests", url="json://localhost"))
+
+    def messages() -> list[Message]:
+        with database.read() as db:
+            return list(db.execute(select(Message).order_by(Message.id)).scalars())  # type: ignore[arg-type]
+
+    return messages
 
 
 @pytest.fixture

@@ -2,6 +2,6 @@
 
 from core import Feature
 
-from . import alerts, cards, jobs, pages
+from . import alerts, api, cards, jobs, pages
 
-feature = Feature(pages, jobs, alerts, cards)
+feature = Feature(pages, api, jobs, alerts, cards)

@@ -1,17 +1,16 @@
 """What the services feature promises."""
 
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from collections.abc import Callable
 
-import pytest
+from sqlmodel import select
 from starlette.testclient import TestClient
 
 from core import Session, now
-from core.testing import html
+from core.notify import Message
+from core.testing import Outside, Ran, html
 
 from .alerts import down
-from .jobs import ask
+from .jobs import ask, check
 from .models import Service
 
 
@@ -41,29 +40,13 @@ def test_a_service_can_be_renamed_and_removed(client: TestClient, db: Session) -
     assert html(client.get("/services")).all("#services tbody tr") == []
 
 
-class Teapot(BaseHTTPRequestHandler):
-    """A service that answers 418."""
-
-    def do_GET(self) -> None:
-        self.send_error(418)
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def teapot() -> Iterator[str]:
-    """The address of a teapot on this machine."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Teapot)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_service_is_asked_for_its_status(teapot: str) -> None:
-    status, took_ms, problem = ask(f"{teapot}/tea", 2)
-    assert (status, problem) == (418, "")
-    assert took_ms is not None
+def test_a_service_is_asked_for_its_status(outside: Outside, run_job: Callable[..., Ran], db: Session) -> None:
+    outside["https://tea.example.com/pot"] = 418
+    db.add(Service(name="Teapot", url="https://tea.example.com/pot"))
+    db.commit()
+    assert run_job(check).failures == 0
+    db.expire_all()
+    assert db.exec(select(Service.status)).all() == [418]
 
 
 def test_a_service_that_is_not_there_gives_the_reason() -> None:
@@ -88,3 +71,12 @@ def test_the_home_page_counts_the_services_that_are_down(client: TestClient, db:
     db.add(Service(name="Wiki", url="https://wiki.example.com", status=502, checked_at=now()))
     db.commit()
     assert html(client.get("/")).one("main a[href='/services']").text == "Services down 1 of 2 services"
+
+
+def test_who_is_told_hears_of_a_service_that_is_down(
+    db: Session, run_job: Callable[..., Ran], sent: Callable[[], list[Message]]
+) -> None:
+    db.add(Service(name="Wiki", url="https://wiki.example.com", status=502))
+    db.commit()
+    run_job(down)
+    assert "new: Wiki: answers 502" in sent()[0].body

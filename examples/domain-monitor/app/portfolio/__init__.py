@@ -2,8 +2,8 @@
 
 from core import Feature
 
-from . import alerts, cards, costs_pages, pages, table
+from . import alerts, api, cards, costs_pages, pages, table
 
-feature = Feature(pages, table, costs_pages, alerts, cards)
+feature = Feature(pages, table, costs_pages, api, alerts, cards)
 
 __all__ = ["feature"]

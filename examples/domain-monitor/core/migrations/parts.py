@@ -45,6 +45,18 @@ def create(name: str, *parts: SchemaItem, index: str = "") -> None:
         op.create_index(f"ix_{name}_{column}", name, [column])
 
 
+def filled(name: str, type_: Any = AutoString, value: str = "") -> sa.Column[Any]:
+    """A column that is never NULL, for a table that has rows: they take this value."""
+    return sa.Column(name, type_, nullable=False, server_default=value)
+
+
+def extend(name: str, *new: sa.Column[Any]) -> None:
+    """Add columns to a table."""
+    with op.batch_alter_table(name) as batch:
+        for column in new:
+            batch.add_column(column)
+
+
 def refuse(table: str, change: str) -> None:
     """Let the database refuse every UPDATE, or every DELETE, of a table."""
     name, said = f"{table}_no_{change.lower()}", f"{table} is only appended to"

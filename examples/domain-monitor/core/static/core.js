@@ -84,7 +84,7 @@ document.addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
-// Times: the server writes UTC; people read their own zone, with the other form on hover.
+// Times: the server writes UTC; people read their own zone, with the other form on hover. Numbers: as their language does.
 const UNITS = [["year", 31536000], ["month", 2592000], ["day", 86400], ["hour", 3600], ["minute", 60]];
 const distance = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
@@ -96,7 +96,7 @@ function ago(moment) {
 
 const readable = (moment) => moment.toISOString().slice(0, 19).replace("T", " ");
 
-function showTimes(root) {
+function showForReader(root) {
   for (const time of root.querySelectorAll("time[data-time]")) {
     const iso = time.dateTime;
     const moment = new Date(/[zZ]|[+-]\d\d:?\d\d$/.test(iso) ? iso : `${iso}Z`);
@@ -106,12 +106,16 @@ function showTimes(root) {
     if (time.dataset.time === "ago") time.textContent = ago(moment);
     if (time.dataset.time === "moment") time.textContent = local.slice(0, 16);
   }
+  for (const data of root.querySelectorAll("data[data-number]")) {
+    const digits = Math.min(/\.(\d+)$/.exec(data.value)?.[1].length ?? 0, 20);
+    data.textContent = Number(data.value).toLocaleString(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  }
 }
 
-showTimes(document);
-setInterval(() => showTimes(document), 60000);
+showForReader(document);
+setInterval(() => showForReader(document), 60000);
 document.querySelectorAll("#toasts [data-toast]").forEach(fade);
-document.addEventListener("htmx:after:process", ({ target }) => showTimes(target.parentNode ?? document));
+document.addEventListener("htmx:after:process", ({ target }) => showForReader(target.parentNode ?? document));
 
 // A GET form leaves out what is empty, so that a filtered table's address stays short enough to read.
 document.addEventListener("htmx:config:request", ({ detail: { ctx } }) => {

@@ -1,24 +1,33 @@
-"""Channels: who hears of findings; add, try, pause, remove."""
+"""Channels: who hears of findings; and the delivery, a job, so that a failure is tried again and is seen."""
 
 from typing import Any
 
 from fastapi import Request
-from sqlmodel import col, select
+from sqlalchemy import update
+from sqlmodel import col
 
 from ... import notify
 from ...errors import CoreError, Refused
 from ...forms import Field, Form
-from ...notify import Channel
-from ...pages import DB, Data, Go, View, action, page, serving
+from ...jobs import Run, job
+from ...notify import Channel, Message
+from ...pages import DB, Data, Go, Params, View, action, page, serving
+from ...tables import Column, Table
+from ...time import now
+
+_UNKNOWN = "Apprise does not know such an address; it lists them at github.com/caronc/apprise."
+CHANNELS = Table(
+    Channel,
+    Column(Channel.name),
+    Column(Channel.only_critical),
+    Column(Channel.is_active, label="Active"),
+    link="/-/channels/{id}",
+    empty="Mail, Slack, Teams, Matrix, a webhook: add whatever Apprise can write to.",
+)
 
 
 def _check(data: dict[str, Any]) -> list[tuple[str, str]]:
-    is_wrong = data.get("url") and not notify.fits(str(data["url"]))
-    return (
-        [("url", "Apprise does not know such an address; it lists them at github.com/caronc/apprise.")]
-        if is_wrong
-        else []
-    )
+    return [("url", _UNKNOWN)] if data.get("url") and not notify.fits(str(data["url"])) else []
 
 
 FORM = Form(
@@ -32,11 +41,9 @@ FORM = Form(
 
 
 @page("/-/channels", role="admin")
-def channels(db: DB) -> View:
+def channels(db: DB, params: Params) -> View:
     """Where messages of alerts go."""
-    return View(
-        "channels.html", channels=db.exec(select(Channel).order_by(col(Channel.name))).all(), form=FORM.show(db)
-    )
+    return View("channels.html", channels=CHANNELS.load(db, params), form=FORM.show(db))
 
 
 @page("/-/channels/{id}", role="admin")
@@ -49,23 +56,13 @@ def edit(id: int, db: DB) -> View:
 @action("/-/channels", role="admin")
 def add(db: DB, data: Data) -> Go | View:
     """Add a channel."""
-    form = FORM.read(db, data)
-    if not form.is_valid:
-        rows = db.exec(select(Channel).order_by(col(Channel.name))).all()
-        return View("channels.html", status=422, title="Channels", channels=rows, form=form)
-    FORM.save(db, form)
-    return Go(channels, toast="Added; try it with a test message")
+    return _save(db, data, None)
 
 
 @action("/-/channels/{id}", role="admin")
 def save(id: int, db: DB, data: Data) -> Go | View:
     """Change a channel."""
-    channel = _channel(db, id)
-    form = FORM.read(db, data, channel)
-    if not form.is_valid:
-        return View("channel.html", status=422, title=channel.name, channel=channel, form=form)
-    FORM.save(db, form, channel)
-    return Go(channels, toast="Saved")
+    return _save(db, data, _channel(db, id))
 
 
 @action("/-/channels/{id}/test", role="admin")
@@ -86,6 +83,30 @@ def delete(id: int, db: DB) -> Go:
     """Remove a channel, with the messages that wait for it."""
     db.delete(_channel(db, id))
     return Go(channels, toast="Removed")
+
+
+@job(timeout=600, retries=12)
+def deliver(db: DB, run: Run) -> None:
+    """Send the messages that wait, channel by channel."""
+    for message, channel in db.execute(notify.unsent(now())).all():
+        mine = update(Message).where(col(Message.id) == message.id)
+        with run.step(channel.name) as step:
+            try:
+                notify.send(channel.url, message.title, message.body)
+            except CoreError as error:
+                step.write(mine.values(tries=message.tries + 1, error=str(error)))
+                step.commit()
+                raise
+            step.write(mine.values(tries=message.tries + 1, sent_at=now(), error=""))
+
+
+def _save(db: DB, data: Data, channel: Channel | None) -> Go | View:
+    form = FORM.read(db, data, channel)
+    if not form.is_valid:
+        title = channel.name if channel else "Add a channel"
+        return View("channel.html", status=422, title=title, channel=channel, form=form)
+    FORM.save(db, form, channel)
+    return Go(channels, toast="Saved; try it with a test message")
 
 
 def _channel(db: DB, id: int) -> Channel:

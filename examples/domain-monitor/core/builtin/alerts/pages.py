@@ -1,23 +1,25 @@
 """Findings: look, acknowledge, mute; and a calendar of those that have a date."""
 
-from datetime import date
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy import case, func, select
+from sqlalchemy import case, select, update
 from sqlmodel import col
 from starlette.responses import Response
 
 from ... import auth
 from ...alerts import Found, needs_attention, open_count
 from ...errors import Refused
+from ...forms import Field, Form
 from ...notify import Channel, Message
 from ...pages import DB, CurrentUser, Data, Go, Params, View, action, page, serving
 from ...tables import Cell, Column, Table
 from ...tables.declare import Row, Tone
-from ...time import ago, now, today
+from ...time import ago, now
 
-CALENDAR_TOKEN = "calendar"
+ASK = "core/confirm.html"
+IS_OPEN = col(Found.resolved_at).is_(None)
+MUTE = Form(Found, Field(Found.muted_until, help="Nothing is said of them until that day; empty unmutes them."))
 _TONES: dict[str, Tone] = {
     "critical": "bad",
     "open": "warn",
@@ -26,12 +28,32 @@ _TONES: dict[str, Tone] = {
     "resolved": "good",
 }
 _STATE = case(
-    (col(Found.resolved_at).is_not(None), "resolved"),
-    (~needs_attention() & (col(Found.acknowledged_by) != ""), "acknowledged"),
-    (~needs_attention(), "muted"),
-    (col(Found.critical), "critical"),
-    else_="open",
+    (~IS_OPEN, "resolved"),
+    (needs_attention(), case((col(Found.critical), "critical"), else_="open")),
+    (col(Found.acknowledged_by) != "", "acknowledged"),
+    else_="muted",
 )
+
+
+@action("/-/alerts/acknowledge")
+def acknowledge(db: DB, data: Data, user: CurrentUser) -> View | Go:
+    """Acknowledge findings: they stay open, and are not told again unless they get worse."""
+    picked = FINDINGS.picked(db, data, where=[IS_OPEN])
+    if not picked.is_confirmed:
+        return View(ASK, picked=picked)
+    db.bulk(update(Found).where(*picked.where).values(acknowledged_by=user.name), why="acknowledged")
+    return Go(picked.back, toast=f"Acknowledged: {picked.count:,}")
+
+
+@action("/-/alerts/mute")
+def mute(db: DB, data: Data) -> View | Go:
+    """Say nothing of findings until a day, or unmute them."""
+    picked = FINDINGS.picked(db, data, where=[IS_OPEN])
+    form = MUTE.read(db, data) if picked.is_confirmed else MUTE.show(db)
+    if not (picked.is_confirmed and form.is_valid):
+        return View(ASK, status=200 if form.is_valid else 422, picked=picked, form=form)
+    db.bulk(update(Found).where(*picked.where).values(form.data), why="muted")
+    return Go(picked.back, toast=f"{'Muted' if form.data['muted_until'] else 'Unmuted'}: {picked.count:,}")
 
 
 def _state(value: str, row: Row) -> Cell:
@@ -39,64 +61,37 @@ def _state(value: str, row: Row) -> Cell:
     return Cell(value, tone=_TONES[value], note=by or (f"until {row['muted_until']}" if value == "muted" else ""))
 
 
+def _since(value: Any, _row: Row) -> Cell:
+    return Cell(ago(value, now()), title=value.isoformat()) if value else Cell("")
+
+
 FINDINGS = Table(
     Found,
-    Column(Found.key, label="What", search=True),
+    Column(Found.key, label="What", search=True, show=lambda value, row: Cell(value, href=row["href"])),
     Column(Found.text, label="Is wrong", search=True),
     Column(_STATE, name="state", filter=True, show=_state),
     Column(Found.alert, filter=True),
-    Column(Found.opened_at, label="Since", show=lambda value, _: Cell(ago(value, now()), title=value.isoformat())),
-    Column(Found.acknowledged_by, hidden=True),
-    Column(Found.muted_until, hidden=True),
-    sort="-opened_at",
-    link="/-/alerts/{id}",
-    empty="Nothing was ever wrong. Alerts write here what they find.",
+    Column(Found.opened_at, label="Since", filter=True, show=_since),
+    Column(Found.on, label="About the day", filter=True, optional=True),
+    Column(Found.told_at, label="Told", optional=True, show=_since),
+    Column(Found.resolved_at, label="Resolved", optional=True, show=_since),
+    *(Column(hidden, hidden=True) for hidden in (Found.acknowledged_by, Found.muted_until, Found.href, Found.critical)),
+    sort="-critical,-opened_at",
+    bulk=[acknowledge, mute],
+    empty="Nothing is wrong. Alerts write here what they find.",
 )
 
 
 @page("/-/alerts", nav="Alerts", icon="bell", badge=open_count)
-def index(db: DB, params: Params, user: CurrentUser) -> View:
-    """What is wrong now, and what was."""
-    attention = db.execute(select(Found).where(needs_attention()).order_by(col(Found.critical).desc(), col(Found.id)))
+def index(db: DB, params: Params, resolved: bool = False) -> View:
+    """What is wrong now, what was, and who hears of it."""
     unsent = (
         select(Message, Channel).join(Channel).where(col(Message.sent_at).is_(None)).order_by(col(Message.id).desc())
     )
-    return View(
-        "index.html",
-        findings=FINDINGS.load(db, params),
-        now_wrong=list(attention.scalars().fetchmany(20)),
-        count=open_count(db),
-        unsent=db.execute(unsent.limit(10)).all(),
-        channels=db.execute(select(func.count()).select_from(Channel)).scalar_one(),
-        may_act=user.can("operator"),
-    )
-
-
-@page("/-/alerts/{id}")
-def show(id: int, db: DB, user: CurrentUser) -> View:
-    """One finding: since when, who knows of it."""
-    found = _found(db, id)
-    return View(
-        "show.html", title=found.key or found.text, subtitle=found.text, found=found, may_act=user.can("operator")
-    )
-
-
-@action("/-/alerts/{id}/acknowledge")
-def acknowledge(id: int, db: DB, user: CurrentUser) -> Go:
-    """Acknowledge a finding: it stays open, and is not told again unless it gets worse."""
-    _found(db, id).acknowledged_by = user.name
-    return Go(show, id=id, toast="Acknowledged")
-
-
-@action("/-/alerts/{id}/mute")
-def mute(id: int, db: DB, data: Data) -> Any:
-    """Mute a finding until a date, or unmute it."""
-    found, typed = _found(db, id), str(data.get("until", ""))
-    try:
-        found.muted_until = date.fromisoformat(typed) if typed else None
-    except ValueError as error:
-        raise Refused(422, f"{typed!r} is no date; write it like {today()}.") from error
-    return Go(show, id=id, toast=f"Muted until {typed}" if typed else "Not muted any more")
+    findings = FINDINGS.load(db, params, where=[~IS_OPEN if resolved else IS_OPEN])
+    has_channels = db.execute(select(col(Channel.id)).limit(1)).first() is not None
+    late = db.execute(unsent.limit(10)).all()
+    return View("index.html", findings=findings, resolved=resolved, unsent=late, has_channels=has_channels)
 
 
 @action("/-/alerts/calendar", role="viewer")
@@ -104,9 +99,12 @@ def make_calendar(request: Request, db: DB, user: CurrentUser) -> View:
     """Make an address that a calendar program can subscribe to."""
     owner = user.id if user.kind == "user" else None
     scopes = "read /-/alerts/calendar"  # the address lies in other people's programs, so it opens nothing else
-    secret = auth.make_token(db, f"{CALENDAR_TOKEN} of {user.name}", "viewer", scopes=scopes, owner=owner)
+    secret = auth.make_token(db, f"calendar of {user.name}", "viewer", scopes=scopes, owner=owner)
     url = f"{serving(request).settings.url}/-/alerts/calendar/{secret}"
-    return View("calendar.html", title="Calendar", url=url)
+    subtitle = (
+        "Subscribe to this address for the open findings that have a day. It is an API token: revoke it to close it."
+    )
+    return View("core/secret.html", title="Calendar", subtitle=subtitle, secret=url, back="/-/alerts")
 
 
 @page("/-/alerts/calendar/{secret}", public=True)
@@ -116,23 +114,9 @@ def calendar(secret: str, db: DB, request: Request) -> Response:
 
     if auth.token_identity(db, secret) is None:
         raise Refused(404, "This calendar was revoked; make a new address on the alerts page.")
-    made = Calendar()
-    made.add("prodid", "-//PyOps//EN")
-    made.add("version", "2.0")
-    for found in db.execute(
-        select(Found).where(col(Found.resolved_at).is_(None), col(Found.on).is_not(None))
-    ).scalars():
-        event = Event()
-        event.add("uid", f"finding-{found.id}@{serving(request).settings.tool_name}")
-        event.add("summary", f"{found.key}: {found.text}")
-        event.add("dtstart", found.on)
-        event.add("dtstamp", found.opened_at)
-        made.add_component(event)
+    tool = serving(request).settings.tool_name
+    made = Calendar.new(prodid="-//PyOps//EN")
+    for found in db.execute(select(Found).where(IS_OPEN, col(Found.on).is_not(None))).scalars():
+        uid, summary = f"finding-{found.id}@{tool}", f"{found.key}: {found.text}"
+        made.add_component(Event.new(uid=uid, summary=summary, start=found.on, stamp=found.opened_at))
     return Response(made.to_ical(), media_type="text/calendar", headers={"Cache-Control": "private, no-cache"})
-
-
-def _found(db: DB, id: int) -> Found:
-    found = db.get(Found, id)
-    if found is None:
-        raise Refused(404, f"There is no finding {id}; it may be of another database.")
-    return found

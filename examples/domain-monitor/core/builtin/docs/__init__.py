@@ -1,4 +1,4 @@
-"""The API's documentation, served from our own files."""
+"""What the tool says of itself: its API, its settings."""
 
 from ...feature import Feature
 from . import pages

@@ -1,48 +1,43 @@
-"""Jobs and their runs: look, run now, watch, cancel."""
+"""Jobs and their runs: look, run now or with parameters, watch, cancel, pause; and a job that forgets old runs."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlmodel import col
 
 from ... import scheduler
-from ...auth import Identity
+from ...auth import Identity, SignedIn, SignInLink
 from ...errors import Refused
-from ...jobs import LIVE, DeclaredJob, JobRun, RunLog
-from ...pages import DB, CurrentUser, Go, Params, View, action, page, serving
-from ...tables import Cell, Column, Table
-from ...tables.declare import Row, Tone
+from ...jobs import FIRST_RETRY, LIVE, DeclaredJob, Job, JobRun, Run, RunLog, job
+from ...pages import DB, CurrentUser, Data, Go, Params, View, action, page, serving
+from ...settings import Settings
+from ...tables import Cell, Column, Table, UrlState
+from ...tables.declare import Tone
 from ...time import ago, duration_in_words, now
 
 LOG_LINES = 500
-_TONES: dict[str, Tone] = {
+RUNS_KEPT = 50  # of each job, however old; its page shows them as bars
+ROWS = 500  # that one short transaction deletes
+TONES: dict[str, Tone] = {
     "succeeded": "good", "failed": "bad", "timed out": "bad", "interrupted": "warn", "cancelled": "warn",
     "skipped": "unknown", "running": "", "queued": "",
 }  # fmt: skip
 
 
-def _state(value: str, row: Row) -> Cell:
-    return Cell(value, tone=_TONES.get(value, ""), note=row["error"][:80])
-
-
-def _took(value: Any, row: Row) -> str:
-    end = value or (now() if row["state"] == "running" else None)
-    return duration_in_words((end - row["started_at"]).total_seconds()) if end and row["started_at"] else "—"
+def _took(began: datetime | None, ended: datetime | None) -> str:
+    return duration_in_words(((ended or now()) - began).total_seconds()) if began else "—"
 
 
 RUNS = Table(
     JobRun,
     Column(JobRun.id, label="Run", show=lambda value, _: f"#{value}"),
     Column(JobRun.job, filter=True, search=True),
-    Column(JobRun.state, filter=True, show=_state),
-    Column(
-        JobRun.queued_at,
-        label="Asked",
-        show=lambda value, _: Cell(ago(value, now()), title=value.isoformat()),
-    ),
-    Column(JobRun.ended_at, label="Took", sort=False, show=_took),
+    Column(JobRun.state, filter=True, show=lambda value, row: Cell(value, tone=TONES[value], note=row["error"][:80])),
+    Column(JobRun.queued_at, label="Asked", show=lambda value, _: Cell(ago(value, now()), title=value.isoformat())),
+    Column(JobRun.ended_at, label="Took", sort=False, show=lambda value, row: _took(row["started_at"], value)),
     Column(JobRun.started_by, label="By", filter=True),
     Column(JobRun.attempt),
     Column(JobRun.started_at, hidden=True),
@@ -54,69 +49,83 @@ RUNS = Table(
 )
 
 
-@dataclass(frozen=True)
-class Line:
-    """One job in the list: what it is, when it is due, how it went last."""
-
-    name: str
-    summary: str
-    when: str
-    next_at: Any
-    last: JobRun | None
-    tone: str
-    is_live: bool
-    may_run: bool
-
-
 @page("/-/jobs", nav="Jobs", icon="timer")
-def index(request: Request, db: DB, params: Params, user: CurrentUser) -> View:
+def index(request: Request, db: DB, params: Params) -> View:
     """What runs by itself, when, and how it went."""
     last_ids = select(func.max(col(JobRun.id))).group_by(col(JobRun.job))
     last = {run.job: run for run in db.execute(select(JobRun).where(col(JobRun.id).in_(last_ids))).scalars()}
-    lines = [_line(job, last.get(job.name), user) for job in _jobs(request).values()]
-    return View("index.html", jobs=lines, runs=RUNS.load(db, params))
+    paused = set(db.execute(select(col(Job.name)).where(col(Job.paused_at).is_not(None))).scalars())
+    jobs = [(job, last.get(job.name), job.name in paused, _following(job, 1)) for job in _jobs(request).values()]
+    return View("index.html", jobs=jobs, tones=TONES, live=LIVE, runs=RUNS.load(db, params))
+
+
+@page("/-/jobs/{name}")
+def about(name: str, request: Request, db: DB, params: Params) -> View:
+    """One job: when it runs, how it went, what it takes."""
+    job = _job(request, name)
+    mine = col(JobRun.job) == name
+    began, ended = col(JobRun.started_at), col(JobRun.ended_at)
+    tries = select(col(JobRun.id), col(JobRun.state), began, ended).where(mine, began.is_not(None), ended.is_not(None))
+    last = db.execute(tries.order_by(col(JobRun.id).desc()).limit(RUNS_KEPT)).all()[::-1]
+    return View(
+        "about.html", title=name, subtitle=job.summary, job=job, known=db.get(Job, name), next=_following(job, 3),
+        history=[(run, (run[3] - run[2]).total_seconds(), TONES[run.state]) for run in last], retry=FIRST_RETRY.seconds,
+        form=job.form.show(db) if job.form else None, runs=RUNS.load(db, params, where=[mine]),
+    )  # fmt: skip
 
 
 @page("/-/jobs/runs/{id}")
-def show(id: int, db: DB, user: CurrentUser, request: Request) -> View:
+def show(id: int, db: DB, request: Request) -> View:
     """One run: how far it is, what it says."""
     run = db.get(JobRun, id)
     if run is None:
-        raise Refused(404, f"There is no run {id}; it may be of another database.")
-    newest = select(RunLog).where(col(RunLog.run_id) == id).order_by(col(RunLog.id).desc()).limit(LOG_LINES)
-    log = list(db.execute(newest).scalars())[::-1]
+        raise Refused(404, f"There is no run {id}; it may be of another database, or was deleted for its age.")
     job = _jobs(request).get(run.job)
-    end = run.ended_at or now()
-    took = duration_in_words((end - run.started_at).total_seconds()) if run.started_at else ""
-    may_run = job is not None and user.can(job.mark.role)
-    data: dict[str, Any] = {
-        "run": run,
-        "log": log,
-        "is_live": run.state in LIVE,
-        "took": took,
-        "may_run": may_run,
-        "tone": _TONES.get(run.state, ""),
-    }
-    return View("show.html", title=f"{run.job} #{run.id}", subtitle=job.summary if job else "", **data)
+    lines = select(RunLog).where(col(RunLog.run_id) == id).order_by(col(RunLog.id).desc()).limit(LOG_LINES)
+    failed = lines.where(col(RunLog.step) != "", col(RunLog.level) == "error")
+    return View(
+        "show.html", title=f"{run.job} #{run.id}", subtitle=job.summary if job else "", run=run, job=job,
+        log=list(db.execute(lines).scalars())[::-1], failed=list(db.execute(failed).scalars())[::-1],
+        is_live=run.state in LIVE, took=_took(run.started_at, run.ended_at), tone=TONES[run.state],
+        again={k: str(v).lower() if isinstance(v, bool) else "" if v is None else v for k, v in run.params.items()},
+    )  # fmt: skip
 
 
 @action("/-/jobs/{name}/run")
-def run_now(name: str, request: Request, db: DB, user: CurrentUser) -> Go:
+def run_now(name: str, request: Request, db: DB, data: Data, user: CurrentUser) -> View | Go:
     """Run a job now."""
-    job = _jobs(request).get(name)
-    if job is None:
-        raise Refused(404, f"There is no job {name}.")
-    _may(user, job)
-    return Go(show, id=scheduler.ask(db, job, user.name), toast=f"{name} starts")
+    job = _job(request, name, user)
+    form = job.read(db, data)
+    if not form.is_valid:
+        view = about(name, request, db, UrlState(f"/-/jobs/{name}"))
+        view.status, view.data["form"] = 422, form
+        return view
+    id = scheduler.ask(db, job, user.name, form.json())
+    known = db.get(Job, name)
+    note = "; it is paused, so it goes on resting after this run" if known and known.paused_at else ""
+    return Go(show, id=id, toast=f"{name} starts{note}")
+
+
+@action("/-/jobs/{name}/pause")
+def pause(name: str, request: Request, db: DB, user: CurrentUser) -> Go:
+    """Pause a job."""
+    scheduler.pause(db, _job(request, name, user).name, user.name)
+    return Go(about, name=name, toast=f"{name} is paused")
+
+
+@action("/-/jobs/{name}/resume")
+def resume(name: str, request: Request, db: DB, user: CurrentUser) -> Go:
+    """Resume a job."""
+    scheduler.resume(db, _job(request, name, user).name)
+    return Go(about, name=name, toast=f"{name} runs by itself again")
 
 
 @action("/-/jobs/runs/{id}/cancel")
 def cancel(id: int, request: Request, db: DB, user: CurrentUser) -> Go:
     """Cancel a run."""
     run = db.get(JobRun, id)
-    job = _jobs(request).get(run.job) if run else None
-    if job:
-        _may(user, job)
+    if run and run.job in _jobs(request):
+        _job(request, run.job, user)
     was_going = scheduler.cancel(db, id, user.name)
     return Go(show, id=id, toast="The run is being ended" if was_going else "The run had ended already")
 
@@ -126,20 +135,43 @@ def _jobs(request: Request) -> dict[str, DeclaredJob]:
     return jobs
 
 
-def _may(user: Identity, job: DeclaredJob) -> None:
-    if not user.can(job.mark.role):
-        raise Refused(403, f"Running {job.name} needs the role {job.mark.role}; {user.name} is {user.role}.")
+def _job(request: Request, name: str, user: Identity | None = None) -> DeclaredJob:
+    """The job of a name, Refused (404) when there is none; (403) when it is not for this user to run."""
+    job = _jobs(request).get(name)
+    if job is None:
+        raise Refused(404, f"There is no job {name}.")
+    if user and not user.can(job.mark.role):
+        raise Refused(403, f"Running {name} needs the role {job.mark.role}; {user.name} is {user.role}.")
+    return job
 
 
-def _line(job: DeclaredJob, last: JobRun | None, user: Identity) -> Line:
-    when = f"every {job.mark.every}" if job.mark.every else job.mark.cron or "by hand"
-    return Line(
-        name=job.name,
-        summary=job.summary,
-        when=when,
-        next_at=job.due.following(now()) if job.due else None,
-        last=last,
-        tone=_TONES.get(last.state, "") if last else "",
-        is_live=last is not None and last.state in LIVE,
-        may_run=user.can(job.mark.role),
-    )
+def _following(job: DeclaredJob, count: int) -> list[datetime]:
+    """The next times at which a job is due."""
+    times: list[datetime] = []
+    at = now()
+    while job.due and len(times) < count and (found := job.due.following(at)):
+        times.append(at := found)
+    return times
+
+
+@job(cron="40 3 * * *", timeout=1800, role="admin")
+def tidy(db: DB, run: Run, settings: Settings) -> None:
+    """Forget old runs with their logs, and the sign-in links and sessions that have expired."""
+    nth = func.row_number().over(partition_by=col(JobRun.job), order_by=col(JobRun.id).desc()).label("nth")
+    runs = select(col(JobRun.id), col(JobRun.queued_at), col(JobRun.state), nth).subquery()
+    is_old = (runs.c.nth > RUNS_KEPT) & (runs.c.queued_at < now() - timedelta(days=settings.runs_kept_days))
+    old = db.execute(select(runs.c.id).where(is_old, runs.c.state.not_in(LIVE))).scalars().all()
+    for part in run.track(_parts(old)):
+        lines = db.execute(select(col(RunLog.id)).where(col(RunLog.run_id).in_(part))).scalars().all()
+        deletes = [delete(RunLog).where(col(RunLog.id).in_(some)) for some in _parts(lines)]
+        for statement in [*deletes, delete(JobRun).where(col(JobRun.id).in_(part))]:
+            with run.step("old runs") as step:
+                step.write(statement)
+    with run.step("sign-ins") as step:
+        step.write(delete(SignedIn).where(col(SignedIn.expires_at) < now()))
+        step.write(delete(SignInLink).where(col(SignInLink.expires_at) < now()))
+    run.log(f"{len(old):,} runs deleted that were asked more than {settings.runs_kept_days} days ago")
+
+
+def _parts(ids: Sequence[Any]) -> list[Sequence[Any]]:
+    return [ids[start : start + ROWS] for start in range(0, len(ids), ROWS)]

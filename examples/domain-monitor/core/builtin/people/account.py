@@ -63,7 +63,7 @@ def add_token(db: DB, data: Data, user: CurrentUser) -> View:
         return View("form.html", status=422, title="Make token", form=form)
     secret = auth.make_token(db, **form.data, owner=me.id)
     title, subtitle = f"The token {form.data['name']}", "A program sends it as “Authorization: Bearer …”."
-    return View("secret.html", title=title, subtitle=subtitle, secret=secret, back="/-/account")
+    return View("core/secret.html", title=title, subtitle=subtitle, secret=secret, back="/-/account")
 
 
 @action("/-/tokens/{id}/revoke", role="viewer")

@@ -89,4 +89,4 @@ def _person(db: Session, id: int) -> User:
 def _invitation(request: Request, db: Session, person: User) -> View:
     url, back = f"{origin(request)}{auth.make_link(db, person)}", f"/-/people/{person.id}"
     title, subtitle = f"A sign-in link for {person.name}", "It works once, within 24 hours."
-    return View("secret.html", title=title, subtitle=subtitle, secret=url, back=back)
+    return View("core/secret.html", title=title, subtitle=subtitle, secret=url, back=back)

@@ -1,10 +1,10 @@
-"""Findings, channels and messages; the audit is only ever appended to; people from elsewhere, scopes, throttling."""
+"""Findings, channels, messages; an audit only appended to; people from elsewhere, scopes, throttling; jobs."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlmodel import AutoString, UTCDateTime
 
-from core.migrations.parts import belongs, columns, create, key, moments, refuse, texts, unique
+from core.migrations.parts import belongs, columns, create, extend, filled, key, moments, refuse, texts, unique
 
 revision = "0002"
 down_revision = "0001"
@@ -40,3 +40,7 @@ def upgrade() -> None:
         owner = "fk_core_token_user_id_core_user"
         batch.create_foreign_key(op.f(owner), "core_user", ["user_id"], ["id"], ondelete="CASCADE")
         batch.create_index("ix_core_token_user_id", ["user_id"])
+
+    extend("core_job", *moments("paused_at", nullable=True), filled("paused_by"))
+    extend("core_run", filled("params", sa.JSON(), "{}"), filled("steps", sa.JSON(), "[]"))
+    extend("core_run_log", filled("step"), filled("detail"))

@@ -1,0 +1,101 @@
+"""The commands for jobs: list, run here, pause and resume."""
+
+import sys
+import time
+
+import click
+from sqlalchemy import select
+from sqlmodel import col
+
+from .app import Runtime
+from .errors import UserError
+from .jobs import LIVE, DeclaredJob, Job, JobRun, RunLog
+from .opening import COMMAND_LINE, opened
+from .runner import Runner
+from .scheduler import Scheduler, ask, pause, resume
+
+
+@click.group()
+def jobs() -> None:
+    """What runs by itself."""
+
+
+@jobs.command("list")
+def list_jobs() -> None:
+    """List the jobs, when they are due and what they do."""
+    with opened() as runtime, runtime.database.read() as db:
+        paused = set(db.execute(select(col(Job.name)).where(col(Job.paused_at).is_not(None))).scalars())
+        for job in runtime.scheduler.jobs.values():
+            click.echo(f"{job.name:30} {'paused' if job.name in paused else job.when:16} {job.summary}")
+
+
+@jobs.command("pause")
+@click.argument("name")
+def pause_job(name: str) -> None:
+    """Let a job not run by itself until it is resumed."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        pause(db, _job(runtime, name).name, COMMAND_LINE.name)
+    click.echo(f"{name} is paused; to undo it: python -m core jobs resume {name}")
+
+
+@jobs.command("resume")
+@click.argument("name")
+def resume_job(name: str) -> None:
+    """Let a job run by itself again, from its next due time on."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        resume(db, _job(runtime, name).name)
+    click.echo(f"{name} runs by itself again")
+
+
+@jobs.command("run")
+@click.argument("name")
+@click.argument("params", nargs=-1, metavar="[KEY=VALUE]...")
+def run_job(name: str, params: tuple[str, ...]) -> None:
+    """Run a job here and now, and show its log; exit code 1 unless it succeeds."""
+    with opened() as runtime:
+        job = _job(runtime, name)
+        runner = Runner(runtime.settings, runtime.database)
+        with runtime.database.write(COMMAND_LINE) as db:
+            form = job.read(db, dict(param.partition("=")[::2] for param in params))
+            if form.problems:
+                raise UserError("; ".join(f"{p.name}: {p.error}" if p.name else p.error for p in form.problems))
+            run = db.get(JobRun, ask(db, job, COMMAND_LINE.name, form.json()))
+        assert run
+        if not Scheduler({name: job}, runtime.database, runner).take(run):
+            click.echo(f"run {run.id} was taken by the server; watch it on the jobs page")
+            return
+        runner.start(job, run)
+        try:
+            state = _follow(runtime, run.id or 0)
+        finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
+            runner.stop()
+        click.echo(state)
+        if state != "succeeded":
+            sys.exit(1)
+
+
+def _job(runtime: Runtime, name: str) -> DeclaredJob:
+    found = runtime.scheduler.jobs.get(name)
+    if found is None:
+        raise UserError(f"there is no job {name!r}; there are: {', '.join(runtime.scheduler.jobs)}")
+    return found
+
+
+def _follow(runtime: Runtime, run_id: int) -> str:
+    """Print a run's log and progress as they come; returns the state it ended in."""
+    seen, told = 0, ""
+    while True:
+        with runtime.database.read() as db:
+            run = db.get(JobRun, run_id)
+            new = select(RunLog).where(col(RunLog.run_id) == run_id, col(RunLog.id) > seen).order_by(col(RunLog.id))
+            lines = list(db.execute(new).scalars())
+        for line in lines:
+            click.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}\n{line.detail}".rstrip())
+            seen = line.id or seen
+        if run is None or run.state not in LIVE:
+            return run.state if run else "gone"
+        progress = f"{run.done:,} of {run.total:,} {run.doing}" if run.total else run.doing
+        if progress != told:
+            click.echo(f"         {progress}", err=True)
+            told = progress
+        time.sleep(0.3)

@@ -1,0 +1,79 @@
+"""What core gives to tests: the time, other servers, and the messages that would go out."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+
+import pytest
+
+from core import DB, Finding, Run, alert, now, today
+from core.http import Client, HttpError
+from core.notify import Message
+from core.testing import Clock, Outside, Ran
+
+HEALTH = "https://shop.example.com/health"
+
+
+@alert(every="1h")
+def disks() -> Iterator[Finding]:
+    """A disk is nearly full."""
+    yield Finding("db1", "93 % full")
+
+
+def ask(db: DB, run: Run) -> None:
+    """Ask a server that the test says nothing of."""
+    with run.step("ask"):
+        get("/nowhere")
+
+
+def get(path: str = "/health") -> str:
+    reply = Client("https://shop.example.com").get(path)
+    return f"{reply.status} {reply.text}"
+
+
+def test_the_clock_stands_still_until_it_is_advanced(clock: Clock) -> None:
+    clock.at = datetime(2026, 12, 31, 23, tzinfo=UTC)
+    clock.advance("2h")
+    assert (now(), today()) == (datetime(2027, 1, 1, 1, tzinfo=UTC), date(2027, 1, 1))
+
+
+def test_the_time_goes_on_after_a_test_with_a_clock() -> None:
+    assert abs((datetime.now(UTC) - now()).total_seconds()) < 5
+
+
+@pytest.mark.parametrize(
+    ("said", "got"), [(204, "204 "), ("up", "200 up"), ({"up": True}, '200 {"up": true}'), ((502, "down"), "502 down")]
+)
+def test_another_server_answers_what_the_test_says(said: object, got: str, outside: Outside) -> None:
+    outside[HEALTH] = said
+    assert get() == got
+
+
+def test_a_method_and_a_query_can_be_told_apart(outside: Outside) -> None:
+    outside |= {"POST https://shop.example.com/health": 201, f"{HEALTH}?deep=1": "deep"}
+    assert Client("https://shop.example.com").post("/health").status == 201
+    assert get("/health?deep=1") == "200 deep"
+
+
+def test_another_server_may_fail(outside: Outside) -> None:
+    outside[HEALTH] = HttpError("it cannot be reached", reason="unreachable", again=True)
+    with pytest.raises(HttpError, match="cannot be reached"):
+        get()
+
+
+def test_an_address_that_the_test_does_not_name_is_not_asked(outside: Outside) -> None:
+    with pytest.raises(AssertionError, match=r"outside\['https://shop.example.com/nowhere'\] = 200"):
+        get("/nowhere")
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_step_that_asks_such_an_address_has_failed(run_job: Callable[..., Ran]) -> None:
+    assert run_job(ask).failures == 1
+
+
+def test_what_an_alert_finds_is_sent(run_job: Callable[..., Ran], sent: Callable[[], list[Message]]) -> None:
+    assert run_job(disks).log == ["info: 1 wrong now; 1 new"]
+    assert ["A disk is nearly full. (1 new)" in message.title for message in sent()] == [True]
+
+
+def test_nothing_is_sent_where_nothing_happened(sent: Callable[[], list[Message]]) -> None:
+    assert sent() == []
