@@ -1,23 +1,22 @@
 """Alerts: the mark, what they find wrong, and what of it opens, repeats or resolves compared with last time."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlmodel import Field, SQLModel, col
 
-from . import marks, notify
+from . import notify
 from .db import Session
-from .errors import CoreError, DeclarationError
+from .errors import CoreError
 from .jobs import Run
 from .marks import AlertMark
 from .settings import Settings
 from .time import now, period
 
-Handler = TypeVar("Handler", bound=Callable[..., Any])
+alert = AlertMark
 LONGEST_MESSAGE = 30  # findings named in one message; the page has them all
 
 
@@ -54,22 +53,6 @@ class Found(SQLModel, table=True):
     resolved_at: datetime | None = Field(default=None, index=True)
     acknowledged_by: str = ""
     muted_until: date | None = None
-
-
-def alert(*, every: str, remind: str = "7d") -> Callable[[Handler], Handler]:
-    """Mark a function as an alert: `every` so often it yields the Findings that are true now.
-
-    What is new, worse, or gone is told to the channels, in one message; what stays is told again after `remind`.
-    """
-
-    def mark(function: Handler) -> Handler:
-        try:
-            period(every), period(remind)
-        except ValueError as error:
-            raise DeclarationError(f"{marks.where(function)}: {error}") from error
-        return marks.put(function, AlertMark(every=every, remind=remind))
-
-    return mark
 
 
 def look(name: str, summary: str, mark: AlertMark, found: Iterable[Finding], *, run: Run, settings: Settings) -> None:

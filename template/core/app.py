@@ -43,14 +43,9 @@ WRITERS = 200  # threads that may wait for their turn to write; the turnstile le
 READERS = 40
 LARGEST_BODY = 25_000_000
 _TITLES = {
-    401: "Sign in first",
-    403: "Not allowed",
-    404: "Not found",
-    405: "Not allowed",
-    409: "Not now",
-    429: "Too many tries",
-    503: "Busy",
-}
+    401: "Sign in first", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not now",
+    429: "Too many tries", 503: "Busy",
+}  # fmt: skip
 logger = log.get("core.app")
 
 
@@ -149,15 +144,9 @@ class App:
     def _serve(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.api.title = runtime.settings.tool_name
-        self.api.state.serving = Serving(
-            runtime.settings,
-            runtime.database,
-            self.templates,
-            CapacityLimiter(READERS),
-            CapacityLimiter(WRITERS),
-            self.context,
-            runtime,
-        )
+        limits = CapacityLimiter(READERS), CapacityLimiter(WRITERS)
+        here = runtime.settings, runtime.database, self.templates
+        self.api.state.serving = Serving(*here, *limits, self.context, runtime)
 
     async def look(self, runtime: Runtime, path: str, identity: Identity) -> tuple[int, str]:
         """What a page answers to somebody, as status and text, without a server."""
@@ -231,15 +220,9 @@ class App:
         self._refuse_twice(function, mark.path, method)
         if mark.public:
             self._public.append(compile_path(mark.path)[0])
-        self.api.add_api_route(
-            mark.path,
-            pages.endpoint(function, mark, owner=owner),
-            methods=[method],
-            dependencies=[Depends(pages.access(mark))],
-            include_in_schema=False,
-            response_model=None,
-            name=name,
-        )
+        answer, gate = pages.endpoint(function, mark, owner=owner), Depends(pages.access(mark))
+        kept_out: dict[str, Any] = {"include_in_schema": False, "response_model": None}
+        self.api.add_api_route(mark.path, answer, methods=[method], dependencies=[gate], name=name, **kept_out)
 
     def _refuse_twice(self, function: Callable[..., Any], path: str, method: str) -> None:
         for route in self.api.routes:
@@ -299,13 +282,7 @@ class App:
             badges = {m.path: m.badge(db) or "" for m in chain(*parts) if m.badge}
         return [
             [
-                {
-                    "label": m.nav,
-                    "href": m.path,
-                    "icon": m.icon,
-                    "active": m.path == inside,
-                    "badge": badges.get(m.path, ""),
-                }
+                dict(label=m.nav, href=m.path, icon=m.icon, active=m.path == inside, badge=badges.get(m.path))
                 for m in part
             ]
             for part in parts
@@ -323,19 +300,14 @@ class App:
         title = _TITLES.get(status, "Something failed" if status >= 500 else "That does not work")
         request_id = request.scope["state"]["request_id"]
         if for_program or self.runtime is None:
-            problem = {"title": title, "status": status, "detail": text, "request_id": request_id}
+            answer: dict[str, Any] = {"title": title, "status": status, "detail": text, "request_id": request_id}
             if isinstance(error, RequestValidationError):
-                problem["errors"] = [{"field": _place(one), "message": one["msg"]} for one in error.errors()]
-            return JSONResponse(problem, status, headers, "application/problem+json")
-        view = View(
-            "core/error.html",
-            status=status,
-            title=title,
-            subtitle="",
-            problem={"status": status, "title": title, "text": text, "hint": ""},
-        )
-        if is_htmx(request):  # into the place for messages, so that a form keeps what was typed
-            view.template = "core/error_fragment.html"
+                answer["errors"] = [{"field": _place(one), "message": one["msg"]} for one in error.errors()]
+            return JSONResponse(answer, status, headers, "application/problem+json")
+        # For htmx into the place for messages, so that a form keeps what was typed.
+        template = "core/error_fragment.html" if is_htmx(request) else "core/error.html"
+        problem = {"status": status, "title": title, "text": text}
+        view = View(template, status=status, title=title, subtitle="", problem=problem)
         request.scope["app"] = self.api
         request.scope["headers"] = [(k, v) for k, v in request.scope["headers"] if k != b"hx-target"]
         response = pages.render(Request(request.scope), view)

@@ -19,11 +19,11 @@ from . import forms, log, marks
 from .db import Actor, Database, Session
 from .due import Cron, Every
 from .errors import Busy, CoreError, DeclarationError
-from .marks import JobMark, Role
+from .marks import JobMark
 from .settings import Settings
 from .time import now
 
-Handler = TypeVar("Handler", bound=Callable[..., Any])
+job = JobMark
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 LINE = ("level", "text", "step", "detail")  # of a run's log
@@ -131,31 +131,6 @@ class DeclaredJob:
         for name in typed.keys() - defaults.keys():
             shown.reject("", f"{self.name} has no parameter {name!r}; it has {', '.join(defaults) or 'none'}.")
         return shown
-
-
-def job(
-    *,
-    cron: str | None = None,
-    every: str | None = None,
-    timeout: int = 3600,
-    overlap: bool = False,
-    retries: int = 0,
-    role: Role = "operator",
-) -> Callable[[Handler], Handler]:
-    """Mark a function as a job.
-
-    `cron` is a crontab line ("0 6 * * 1" is Monday at six), `every` a period like "15m"; with neither it
-    runs by hand only. `timeout` is in seconds. `role` may start it by hand.
-    """
-
-    def mark(function: Handler) -> Handler:
-        marks.check_role(role, function)
-        if cron and every:
-            raise DeclarationError(f"{marks.where(function)}: give cron= or every=, not both.")
-        policy = JobMark(cron=cron, every=every, timeout=timeout, overlap=overlap, retries=retries, role=role)
-        return marks.put(function, policy)
-
-    return mark
 
 
 class Step:

@@ -1,100 +1,146 @@
 """Marks: what a decorator leaves on a function so that a Feature can collect it later."""
 
 import inspect
+import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .errors import DeclarationError
+from .time import period
 
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 Function = TypeVar("Function", bound=Callable[..., Any])
 _ATTRIBUTE = "__pyops_mark__"
+_PATH = re.compile(r"/|(/([\w.~-]|{\w+(:\w+)?})+)+/?")
 _PROJECT = Path(__file__).resolve().parents[1]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PageMark:
-    """A function is a page: GET `path` shows what it returns."""
+@dataclass(frozen=True)
+class Mark:
+    """What a decorator leaves on a function, which stays the function it was."""
 
+    def __call__(self, function: Function) -> Function:
+        """Mark a function; DeclarationError when the mark is wrong, or nobody could read what the function is for."""
+        wrong = self.wrong(function)
+        if (role := getattr(self, "role", ROLES[0])) not in ROLES:
+            wrong = f"role={role!r} is no role; use one of {', '.join(ROLES)}."
+        if not (inspect.getdoc(function) or "").strip():
+            wrong = (
+                f"{function.__name__} has no docstring; "
+                'write one sentence, people read it: """Every domain we own, the most urgent first."""'
+            )
+        if wrong:
+            raise DeclarationError(f"{where(function)}: {wrong}")
+        setattr(function, _ATTRIBUTE, self)
+        return function
+
+    def wrong(self, function: Callable[..., Any]) -> str:
+        """What is wrong with the mark on this function, as a sentence; "" when nothing is."""
+        return ""
+
+
+@dataclass(frozen=True)
+class _Surface(Mark):
     path: str
-    nav: str | None
-    icon: str
-    role: Role
-    public: bool
+
+    def wrong(self, function: Callable[..., Any]) -> str:
+        """What is wrong with the path."""
+        if _PATH.fullmatch(self.path):
+            return ""
+        better = self.path.strip("/").partition("?")[0].replace(" ", "-")
+        return f"the path {self.path!r} must begin with one slash, without spaces or a query: '/{better}'."
+
+
+@dataclass(frozen=True)
+class PageMark(_Surface):
+    """Marks a function as a page: GET `path` shows the View that it returns; `nav` puts it in the menu.
+
+    `badge` counts what wants attention there; the menu shows it on every page, so it must be quick.
+    """
+
+    _: KW_ONLY
+    nav: str | None = None
+    icon: str = "file-text"
+    role: Role = "viewer"
+    public: bool = False
     badge: Callable[[Any], int] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class ActionMark:
-    """A function is an action: POST `path` does it and says where to go."""
+@dataclass(frozen=True)
+class ActionMark(_Surface):
+    """Marks a function as an action: POST `path` runs it in one transaction; it returns where to Go."""
 
-    path: str
-    role: Role
-    public: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class JobMark:
-    """A function is a job: it runs when `cron` or `every` says, in a process of its own."""
-
-    cron: str | None
-    every: str | None
-    timeout: int
-    overlap: bool
-    retries: int
-    role: Role
+    _: KW_ONLY
+    role: Role = "operator"
+    public: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlertMark:
-    """A function is an alert: every so often it yields what is wrong now; what stays wrong is told again."""
+class JobMark(Mark):
+    """Marks a function as a job.
+
+    `cron` is a crontab line ("0 6 * * 1" is Monday at six), `every` a period like "15m"; with neither it
+    runs by hand only. `timeout` is in seconds. `role` may start it by hand.
+    """
+
+    cron: str | None = None
+    every: str | None = None
+    timeout: int = 3600
+    overlap: bool = False
+    retries: int = 0
+    role: Role = "operator"
+
+    def wrong(self, function: Callable[..., Any]) -> str:
+        """What is wrong with its times."""
+        return "give cron= or every=, not both." if self.cron and self.every else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertMark(Mark):
+    """Marks a function as an alert: `every` so often it yields the Findings that are true now.
+
+    What is new, worse, or gone is told to the channels, in one message; what stays is told again after `remind`.
+    """
 
     every: str
-    remind: str
+    remind: str = "7d"
+
+    def wrong(self, function: Callable[..., Any]) -> str:
+        """What is wrong with its periods."""
+        try:
+            period(self.every), period(self.remind)
+        except ValueError as error:
+            return str(error)
+        return ""
 
     @property
     def as_job(self) -> JobMark:
         """How it is run: like a job."""
-        return JobMark(cron=None, every=self.every, timeout=600, overlap=False, retries=1, role="operator")
+        return JobMark(every=self.every, timeout=600, retries=1)
 
 
-@dataclass(frozen=True, kw_only=True)
-class CardMark:
-    """A function is a card: the home page shows what it returns."""
+@dataclass(frozen=True)
+class CardMark(Mark):
+    """Marks a function as a card of the home page: it returns a Chart, a Cell (a number with a note) or a View."""
 
-    title: str
-    role: Role
-    wide: bool
+    title: str = ""
+    _: KW_ONLY
+    role: Role = "viewer"
+    wide: bool = False
 
-
-Mark = PageMark | ActionMark | JobMark | AlertMark | CardMark
-
-
-def put(function: Function, mark: Mark) -> Function:
-    """Leave a mark on a function, which stays the function it was."""
-    if not (inspect.getdoc(function) or "").strip():
-        raise DeclarationError(
-            f"{where(function)}: {function.__name__} has no docstring; "
-            'write one sentence, people read it: """Every domain we own, the most urgent first."""'
-        )
-    setattr(function, _ATTRIBUTE, mark)
-    return function
+    def wrong(self, function: Callable[..., Any]) -> str:
+        """A card is called by the home page, in its thread."""
+        return "a card cannot be async; write a plain def." if inspect.iscoroutinefunction(function) else ""
 
 
 def of(value: object) -> Mark | None:
     """The mark on a function, or None."""
     mark = getattr(value, _ATTRIBUTE, None) if inspect.isfunction(value) else None
     return mark if isinstance(mark, Mark) else None
-
-
-def check_role(role: str, function: Callable[..., Any]) -> None:
-    """Raise DeclarationError unless the role is one of ROLES."""
-    if role not in ROLES:
-        raise DeclarationError(f"{where(function)}: role={role!r} is no role; use one of {', '.join(ROLES)}.")
 
 
 def where(function: Callable[..., Any]) -> str:

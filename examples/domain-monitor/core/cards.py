@@ -8,26 +8,15 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from . import log, marks
-from .errors import DeclarationError, Refused, in_one_line
-from .marks import CardMark, Function, PageMark, Role
+from .errors import Refused, in_one_line
+from .marks import CardMark, PageMark
 from .pages import CurrentUser, Go, View, parameter, serving
 from .settings import PROJECT
 
 logger = log.get("core.cards")
-HOME = PageMark(path="/", nav="Home", icon="house", role="viewer", public=False)
+HOME = PageMark("/", nav="Home", icon="house")
+card = CardMark
 Card = tuple[str, Callable[..., Any], CardMark]  # the folder of its feature, the function, what it declares
-
-
-def card(title: str = "", *, role: Role = "viewer", wide: bool = False) -> Callable[[Function], Function]:
-    """Mark a function as a card of the home page: it returns a Chart, a Cell (a number with a note) or a View."""
-
-    def mark(function: Function) -> Function:
-        marks.check_role(role, function)
-        if inspect.iscoroutinefunction(function):
-            raise DeclarationError(f"{marks.where(function)}: a card cannot be async; write a plain def.")
-        return marks.put(function, CardMark(title=title, role=role, wide=wide))
-
-    return mark
 
 
 def home(cards: Sequence[Card], menu: Sequence[PageMark]) -> Callable[..., View | Go]:
@@ -45,7 +34,7 @@ def home(cards: Sequence[Card], menu: Sequence[PageMark]) -> Callable[..., View 
         call = Annotated[Any, Depends(_bound(function))]
         taken.append(inspect.Parameter(f"card_{place}", inspect.Parameter.KEYWORD_ONLY, annotation=call))
     index.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
-    return marks.put(index, HOME)
+    return HOME(index)
 
 
 def _bound(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlencode
 
 from anyio import CapacityLimiter, to_thread
@@ -22,7 +22,7 @@ from . import marks, security
 from .auth import Identity
 from .db import Database, Session
 from .errors import CoreError, DeclarationError, Refused
-from .marks import ActionMark, PageMark, Role
+from .marks import ActionMark, PageMark
 from .settings import Settings
 from .tables import TYPES, TableView, UrlState, export
 from .ui import Templates, target_block
@@ -31,40 +31,10 @@ TOAST = "toast"
 LONGEST_TOAST = 300
 LARGEST_UPLOAD = 20_000_000
 _VARY = "HX-Request, HX-Target, HX-Request-Type, Cookie"
-_PATH = re.compile(r"/|(/([\w.~-]|{\w+(:\w+)?})+)+/?")
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
-Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
-def page(
-    path: str,
-    *,
-    nav: str | None = None,
-    icon: str = "file-text",
-    role: Role = "viewer",
-    public: bool = False,
-    badge: Callable[[Session], int] | None = None,
-) -> Callable[[Handler], Handler]:
-    """Mark a function as a page: GET `path` shows the View that it returns; `nav` puts it in the menu.
-
-    `badge` counts what wants attention there; the menu shows it on every page, so it must be quick.
-    """
-
-    def mark(function: Handler) -> Handler:
-        _check(path, role, function)
-        return marks.put(function, PageMark(path=path, nav=nav, icon=icon, role=role, public=public, badge=badge))
-
-    return mark
-
-
-def action(path: str, *, role: Role = "operator", public: bool = False) -> Callable[[Handler], Handler]:
-    """Mark a function as an action: POST `path` runs it in one transaction; it returns where to Go."""
-
-    def mark(function: Handler) -> Handler:
-        _check(path, role, function)
-        return marks.put(function, ActionMark(path=path, role=role, public=public))
-
-    return mark
+page, action = PageMark, ActionMark
 
 
 class View:
@@ -302,15 +272,6 @@ def _refuse_waiting(function: Callable[..., Any], parameters: Iterable[inspect.P
 
 def _is_session(annotation: object) -> bool:
     return getattr(annotation, "__origin__", None) is Session
-
-
-def _check(path: str, role: str, function: Callable[..., Any]) -> None:
-    marks.check_role(role, function)
-    if not _PATH.fullmatch(path):
-        raise DeclarationError(
-            f"{marks.where(function)}: the path {path!r} must begin with one slash, without spaces or a query: "
-            f"'/{path.strip('/').partition('?')[0].replace(' ', '-')}'."
-        )
 
 
 async def signed_in(connection: HTTPConnection) -> None:
