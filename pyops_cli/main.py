@@ -55,6 +55,9 @@ def options(
     """Make an internal tool from the PyOps template, and run it."""
 
 
+SCAFFOLD = str(Path(__file__).with_name("scaffold"))  # a folder that the project's own Python runs
+
+
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The folder to make; its name is the project's.")],
@@ -119,13 +122,13 @@ def run_core(context: typer.Context) -> None:
 @app.command(context_settings=PASS_ON)
 def add(context: typer.Context) -> None:
     """Write a feature, resource, page, job or alert into app/: pyops add resource server name:str port:int=443."""
-    _run_in_project("-m", "core", "add", *context.args)
+    _run_in_project(SCAFFOLD, "add", *context.args)
 
 
 @app.command(context_settings=PASS_ON)
 def remove(context: typer.Context) -> None:
     """Take a feature away, folder and line: pyops remove feature NAME."""
-    _run_in_project("-m", "core", "remove", *context.args)
+    _run_in_project(SCAFFOLD, "remove", *context.args)
 
 
 def _run_in_project(*arguments: str) -> None:

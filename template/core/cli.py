@@ -32,7 +32,7 @@ def cli() -> None:
     """The commands of a tool."""
 
 
-for command in (users, token, jobs, commands.add, commands.remove, commands.list_settings):
+for command in (users, token, jobs, commands.list_settings):
     cli.add_command(command)
 
 

@@ -35,7 +35,6 @@ FLOORS = [
     [
         "selfcheck",
         "opening",
-        "scaffold",
         "cli_people",
         "cli_jobs",
         "commands",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import pyops_cli
 from tests.template.conftest import Commit
 
 Core = Callable[..., subprocess.CompletedProcess[str]]
@@ -24,8 +25,11 @@ ADDED = [
 ]
 
 
+SCAFFOLD = str(Path(pyops_cli.__file__).with_name("scaffold"))
+
+
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *words]
+    command = [sys.executable, *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -35,7 +39,7 @@ def grown(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("grown") / "my-tool"
     shutil.copytree(project, folder)
     for line in ADDED:
-        done = run(folder, "core", "add", *line.split())
+        done = run(folder, SCAFFOLD, "add", *line.split())
         assert done.returncode == 0, done.stderr
     return folder
 
@@ -48,8 +52,8 @@ def fresh(project: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def core(fresh: Path) -> Core:
-    """`python -m core …` in the fresh project."""
-    return lambda *words: run(fresh, "core", *words)
+    """`pyops add …` and `pyops remove …` in the fresh project."""
+    return lambda *words: run(fresh, SCAFFOLD, *words)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -62,7 +66,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 @pytest.mark.slow
 @pytest.mark.parametrize("check", ["ruff check .", "ruff format --check .", "mypy", "pytest -q"])
 def test_what_was_added_passes_the_projects_own_checks(check: str, grown: Path) -> None:
-    done = run(grown, *check.split())
+    done = run(grown, "-m", *check.split())
     assert done.returncode == 0, done.stdout
 
 
@@ -98,12 +102,14 @@ REFUSED = {
 }
 EACH = """
 import json, sys
-from core import cli
+sys.path[:0] = [".", sys.argv[1]]
+from commands import scaffold
+from core.errors import CoreError
 said = {}
 for line in json.load(sys.stdin):
     try:
-        cli.cli(["add", *line.split()], standalone_mode=False)
-    except cli.CoreError as error:
+        scaffold(["add", *line.split()], standalone_mode=False)
+    except CoreError as error:
         said[line] = str(error)
 print(json.dumps(said))
 """
@@ -113,7 +119,7 @@ print(json.dumps(said))
 def refused(project: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What each of REFUSED was answered, one after the other in one project, which stays as it was."""
     fresh = Path(shutil.copytree(project, tmp_path_factory.mktemp("refused") / "my-tool"))
-    command = [sys.executable, "-c", EACH]
+    command = [sys.executable, "-c", EACH, SCAFFOLD]
     done = subprocess.run(command, input=json.dumps([*REFUSED]), cwd=fresh, capture_output=True, text=True, check=True)
     assert tree(fresh) == tree(project)
     answers: dict[str, str] = json.loads(done.stdout)

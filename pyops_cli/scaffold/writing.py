@@ -1,4 +1,4 @@
-"""Writes code into `app/`, to be read and changed: from the texts beside this file, all of it or nothing."""
+"""Writes code into `app/`, to be read and changed: from the texts in `core/scaffold/`, all of it or nothing."""
 
 import re
 import shutil
@@ -11,21 +11,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from edits import check_name, imported, listed, merged, models, read_fields, unlisted
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .. import log, migrations
-from ..crypto import Keyring
-from ..db import Database
-from ..errors import UserError, in_one_line
-from ..settings import PROJECT, Settings
-from .edits import check_name, imported, listed, merged, models, read_fields, unlisted
+from core import log, migrations
+from core.crypto import Keyring
+from core.db import Database
+from core.errors import UserError, in_one_line
+from core.settings import PROJECT, Settings
 
 KINDS = ("feature", "resource", "page", "job", "alert")
 APP, MAIN = PROJECT / "app", PROJECT / "app" / "main.py"
 Changes = dict[Path, str | None]
 _texts = Environment(
     block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
-    trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, loader=FileSystemLoader(Path(__file__).parent),
+    trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, loader=FileSystemLoader(PROJECT / "core" / "scaffold"),
 )  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def _imports(path: Path, feature: str) -> Iterator[str]:
 
 def new_revision(message: str) -> Path | None:
     """Write the next revision of the app's tables: the models beside what the revisions so far make of nothing."""
-    from ..migrations import alembic  # here, for it takes a third of a second
+    from core.migrations import alembic  # here, for it takes a third of a second
 
     log.configure(Settings.model_construct(log_level="warning", log_format="text"))
     with TemporaryDirectory() as scratch:

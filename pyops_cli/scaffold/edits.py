@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from ..errors import UserError
+from core.errors import UserError
 
 _FIELD = re.compile(r"([a-z][a-z0-9_]*):([a-z]+|[\w-]+(?:\|[\w-]+)+)([?!^]*)(?:=(.*))?")
 _IN_URLS = set("id q sort page size match cols format table key all back only".split())
