@@ -25,7 +25,8 @@ APP, MAIN = PROJECT / "app", PROJECT / "app" / "main.py"
 Changes = dict[Path, str | None]
 _texts = Environment(
     block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
-    trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined, loader=FileSystemLoader(PROJECT / "core" / "scaffold"),
+    trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined,
+    loader=FileSystemLoader(PROJECT / "core" / "scaffold"),
 )  # fmt: skip
 
 

@@ -98,8 +98,8 @@ class App:
         log.configure(configured)
         runtime = self.open(configured)
         behind = ready(runtime.database, runtime.histories)
-        if behind.problems:
-            raise UserError(f"{'; '.join(behind.problems)}. Run: python -m core migrate")
+        if behind:
+            raise UserError(f"{'; '.join(behind)}. Run: python -m core migrate")
         runtime.database.analyze()
         with runtime.database.write(Actor("system")) as db:
             alerts.forget(db, self.jobs)
@@ -186,17 +186,13 @@ class App:
             return self.assets.answer(request, name)
 
         @api.get("/-/health", include_in_schema=False)
-        async def is_healthy() -> JSONResponse:
-            assert self.runtime
-            answer = health(self.runtime.scheduler)
-            return JSONResponse(answer.as_json(), answer.status)
+        async def is_healthy(request: Request) -> JSONResponse:
+            return _probed(health(pages.serving(request).runtime.scheduler))
 
         @api.get("/-/ready", include_in_schema=False)
         async def is_ready(request: Request) -> JSONResponse:
-            assert self.runtime
-            readers = pages.serving(request).readers
-            answer = await to_thread.run_sync(ready, self.runtime.database, self.histories, limiter=readers)
-            return JSONResponse(answer.as_json(), answer.status)
+            here = pages.serving(request)
+            return _probed(await to_thread.run_sync(ready, here.database, self.histories, limiter=here.readers))
 
         @api.get("/-/openapi.json", include_in_schema=False)
         def schema(_user: CurrentUser) -> JSONResponse:
@@ -313,6 +309,11 @@ class App:
         response = pages.render(Request(request.scope), view)
         response.headers.update(headers)
         return response
+
+
+def _probed(problems: list[str]) -> JSONResponse:
+    status = {"status": "failing" if problems else "ok", "problems": problems}
+    return JSONResponse(status, 503 if problems else 200)
 
 
 def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
