@@ -40,14 +40,23 @@ def prepare() -> None:
     os.environ.setdefault("GIT_TERMINAL_PROMPT", "0")
 
 
-def git(*arguments: str, cwd: Path, timeout_s: float | None = None, env: Mapping[str, str] | None = None) -> str:
+def git(
+    *arguments: str,
+    cwd: Path,
+    timeout_s: float | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+) -> str:
     """The standard output of `git ARGUMENTS`; raises GitError with git's reason."""
-    with TemporaryFile() as out, TemporaryFile() as err:  # not pipes: a killed git's children keep those open
+    # Files, not pipes: a killed git's children keep those open.
+    with TemporaryFile() as out, TemporaryFile() as err, TemporaryFile() as given:
+        given.write(stdin or b"")
+        given.seek(0)
         try:
             done = subprocess.run(
                 ["git", *arguments],
                 cwd=cwd,
-                stdin=subprocess.DEVNULL,
+                stdin=given,
                 stdout=out,
                 stderr=err,
                 timeout=timeout_s,

@@ -1,5 +1,6 @@
 """The command line: what each command is called, takes and says."""
 
+import json
 import os
 import shlex
 import signal
@@ -10,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pyops_cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandError, Interrupted
+from pyops_cli.errors import EXIT_INTERRUPTED, CommandError
 
 app = typer.Typer(
     help="Make an internal tool from the PyOps template, and run it.",
@@ -30,7 +31,7 @@ def run() -> None:
         app(prog_name="pyops")
     except CommandError as error:
         print(f"pyops: {error}", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED if isinstance(error, Interrupted) else EXIT_FAILED)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
 
@@ -95,6 +96,48 @@ def new(
     _tell_what_next(folder, name)
 
 
+@app.command()
+def update(
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would change; change nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Say whether there is a newer version, quickly.")] = False,
+    finish: Annotated[bool, typer.Option("--finish", help="After conflicts: see that none is left; try it.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Bring back every byte of before the update.")] = False,
+    to: Annotated[str | None, typer.Option(metavar="REF", help="The version; the newest release otherwise.")] = None,
+    pre: Annotated[bool, typer.Option("--pre", help="Pre-releases count as releases.")] = False,
+    branch: Annotated[str | None, typer.Option(metavar="NAME", help="Commit the update on a new branch.")] = None,
+    template: Annotated[str | None, typer.Option(metavar="URL", help="Where the template is now.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Only the versions that this command carries.")] = False,
+    no_lock: Annotated[bool, typer.Option("--no-lock", help="Leave uv.lock as it is.")] = False,
+    no_tests: Annotated[bool, typer.Option("--no-tests", help="Try nothing: no migration, no test.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Bring core/ and the shared files to a newer version; what is yours stays.
+
+    Exit codes: 0 clean, 3 conflicts, 4 refused, 5 the project's tests fail, 1 another error.
+    """
+    from pyops_cli import git, project, trial, updating
+
+    if sum((plan, check, finish, abort)) > 1:
+        raise typer.BadParameter("--plan, --check, --finish and --abort exclude each other")
+    git.prepare()
+    _end_cleanly_when_terminated()
+    root = project.find_root(Path.cwd())
+    notices: list[str] = []
+    tell = notices.append if as_json else _notice
+    wanted = trial.Wanted(lock=not no_lock, tests=not no_tests)
+    order = updating.Order(root, to, pre, template, offline, branch, wanted)
+    if abort:
+        outcome = updating.abort(root)
+    elif finish:
+        outcome = updating.finish(root, wanted, tell=tell)
+    elif check or plan:
+        outcome = (updating.check if check else updating.plan)(order)
+    else:
+        outcome = updating.apply(order, tell=tell)
+    _answer({**outcome.data, "notices": notices} if as_json else "\n".join(outcome.lines))
+    raise typer.Exit(outcome.exit_code)
+
+
 @app.command(context_settings=PASS_ON)
 def dev(
     context: typer.Context,
@@ -138,6 +181,14 @@ def _run_in_project(*arguments: str) -> None:
     project.install(root)
     os.chdir(root)
     project.run(root, arguments)
+
+
+def _notice(line: str) -> None:
+    print(f"pyops: {line}", file=sys.stderr)
+
+
+def _answer(given: str | dict[str, object]) -> None:
+    typer.echo(given if isinstance(given, str) else json.dumps(given, indent=2))
 
 
 def _answers(data: list[str]) -> dict[str, str]:

@@ -91,6 +91,12 @@ def surroundings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in FOREIGN}
 
 
+def uv(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run uv in the project; what it says is kept."""
+    words = [_uv(), *arguments, *_interpreter(root)]
+    return subprocess.run(words, cwd=root, env=surroundings(), capture_output=True, text=True, check=False)
+
+
 def _interpreter(root: Path) -> list[str]:
     """The Python that a new environment is built on: the one chosen, else this command's own."""
     is_chosen = (root / ".python-version").exists() or "UV_PYTHON" in os.environ

@@ -5,13 +5,18 @@ import io
 import re
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pyops_cli.errors import CommandError
 from pyops_cli.git import git, reason
 from pyops_cli.source import Source
 
+if TYPE_CHECKING:
+    from pyops_cli.versions import Template
+
 ANSWERS_FILE = ".copier-answers.yml"
 RECORDED_COMMIT = re.compile(r"^_commit: .*$", re.MULTILINE)
+RECORDED_SOURCE = re.compile(r"^_src_path: .*(?:\n .*)*$", re.MULTILINE)
 
 
 def render(source: Source, folder: Path, *, data: dict[str, str], defaults: bool) -> None:
@@ -39,6 +44,33 @@ def render(source: Source, folder: Path, *, data: dict[str, str], defaults: bool
         raise CommandError(f"{source.url} is no PyOps template: it wrote no {ANSWERS_FILE}.")
     if draft:
         _record_commit(folder, commit=git("describe", "--tags", "--always", cwd=Path(source.url)).strip())
+
+
+def render_version(
+    template: "Template", commit: str, folder: Path, *, data: dict[str, Any], without: list[str]
+) -> None:
+    """Write what a version of the template makes of a project's answers, without what is the user's own."""
+    import copier
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            copier.run_copy(
+                str(template.repository),
+                folder,
+                data=data,
+                vcs_ref=commit,
+                defaults=True,
+                quiet=True,
+                exclude=without,
+            )
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:
+        raise CommandError(explain(error, Source(template.source.url, commit))) from error
+    if not (folder / ANSWERS_FILE).is_file():
+        raise CommandError(f"{template.source.url} is no PyOps template at {commit}: it wrote no {ANSWERS_FILE}.")
+    _record_source(folder, url=template.source.url)
 
 
 def recorded_commit(folder: Path) -> str:
@@ -83,3 +115,12 @@ def _record_commit(folder: Path, *, commit: str) -> None:
     """Start later updates from the last real commit: Copier recorded the passing one it made of the draft."""
     file = folder / ANSWERS_FILE
     file.write_text(RECORDED_COMMIT.sub(f"_commit: {commit}", file.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _record_source(folder: Path, *, url: str) -> None:
+    """Name the real address: Copier recorded the copy of the repository on this machine that it was given."""
+    import yaml
+
+    file = folder / ANSWERS_FILE
+    line = yaml.safe_dump({"_src_path": url}, width=10_000, allow_unicode=True).strip()
+    file.write_text(RECORDED_SOURCE.sub(lambda _: line, file.read_text(encoding="utf-8")), encoding="utf-8")

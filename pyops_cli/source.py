@@ -66,7 +66,7 @@ def choose(template: str | None, *, ref: str | None) -> Source:
     if source.is_live:
         return source
     tags = _tags(source)
-    return source if ref or own_ref else Source(url, _newest(tags))
+    return source if ref or own_ref else Source(url, newest_release(tags))
 
 
 def config_file() -> Path:
@@ -155,8 +155,8 @@ def _tags(source: Source) -> list[str]:
     return tags
 
 
-def _newest(tags: list[str]) -> str:
-    """The newest final release (PEP 440), as Copier finds it; HEAD when there is none."""
+def newest_release(tags: list[str], *, pre: bool = False) -> str:
+    """The newest release (PEP 440), as Copier finds it: a final one unless asked; HEAD when there is none."""
     from packaging.version import InvalidVersion, Version
 
     releases: dict[Version, str] = {}
@@ -165,8 +165,8 @@ def _newest(tags: list[str]) -> str:
             releases[Version(tag)] = tag
         except InvalidVersion:
             continue
-    final = [version for version in releases if not version.is_prerelease]
-    return releases[max(final)] if final else HEAD
+    eligible = [version for version in releases if pre or not version.is_prerelease]
+    return releases[max(eligible)] if eligible else HEAD
 
 
 def _some(names: list[str]) -> str:

@@ -1,0 +1,419 @@
+"""`pyops update`: a plan first, then all of it or nothing, with exit codes that a program can act on."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+Write = Callable[[Path, dict[str, str]], Path]
+Git = Callable[..., str]
+Pyops = Callable[..., "subprocess.CompletedProcess[str]"]
+Release = Callable[..., None]
+
+LINES = "".join(f"line {number}\n" for number in range(1, 21))
+FIRST = {
+    "template/core/auth.py": LINES,
+    "template/core/health.py": LINES.replace("line", "health"),
+    "template/core/old.py": LINES.replace("line", "old"),
+    "template/core/settings.py": "class Settings:\n    port: int\n    session_days: int\n",
+    "template/core/migrations/versions/0001_first.py": "",
+    "template/Dockerfile": LINES,
+    "template/compose.yaml": LINES,
+    "CHANGELOG.md": "# Changelog\n\n## 0.1.0\n\n- The first.\n",
+}
+SECOND = {
+    "template/core/auth.py": LINES.replace("line 1\n", "line one\n"),
+    "template/core/notes.py": "notes\n",
+    "template/core/settings.py": "class Settings:\n    port: int\n    sign_in_days: int\n",
+    "template/core/migrations/versions/0002_email.py": "",
+    "template/Dockerfile": LINES.replace("line 20\n", "line twenty\n"),
+    "template/app/main.py": "app = 'newer starter'\n",
+    "template/pyproject.toml.jinja": '[project]\nname = "{{ project_name }}"\ndependencies = []\n'
+    '[dependency-groups]\ncore = ["jinja2>=4", "anyio"]\n',
+    "CHANGELOG.md": "# Changelog\n\n## 0.2.0\n\n### Added\n\n- Notes.\n\n### You must\n\n- Rename SESSION_DAYS\n"
+    "  to SIGN_IN_DAYS.\n\n## 0.1.0\n\n- The first.\n",
+}
+
+
+@pytest.fixture
+def release(template: Path, write: Write, git: Git) -> Release:
+    """Release a version of the small template: files written, removed, moved."""
+
+    def commit(tag: str, tree: dict[str, str], *, gone: tuple[str, ...] = (), moved: tuple[str, ...] = ()) -> None:
+        if moved:
+            git(template, "mv", *moved)
+        for name in gone:
+            (template / name).unlink()
+        write(template, tree)
+        git(template, "add", "-A")
+        git(template, "commit", "-qm", tag)
+        git(template, "tag", tag)
+
+    return commit
+
+
+@pytest.fixture
+def project(template: Path, release: Release, pyops: Pyops, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of version 0.1.0, where one stands in it."""
+    release("v0.1.0", FIRST)
+    assert pyops("new", "my-tool", "--template", template, "--ref", "v0.1.0", "--defaults").returncode == 0
+    monkeypatch.chdir(workplace / "my-tool")
+    return workplace / "my-tool"
+
+
+@pytest.fixture
+def edit(project: Path, write: Write, git: Git) -> Callable[[dict[str, str]], None]:
+    """Commit work of the user's."""
+
+    def commit(tree: dict[str, str]) -> None:
+        write(project, tree)
+        git(project, "add", "-A", "-f")
+        git(project, "commit", "-qm", "Work")
+
+    return commit
+
+
+@pytest.fixture
+def update(pyops: Pyops) -> Pyops:
+    """`pyops update`, the files only."""
+    return lambda *arguments: pyops("update", "--no-lock", "--no-tests", *arguments)
+
+
+def planned(pyops: Pyops, *arguments: str) -> dict[str, object]:
+    """The plan in JSON."""
+    loaded: dict[str, object] = json.loads(pyops("update", "--plan", "--json", *arguments).stdout)
+    return loaded
+
+
+def kinds(pyops: Pyops) -> dict[str, str]:
+    """What the plan says of each file."""
+    files = planned(pyops)["files"]
+    assert isinstance(files, list)
+    return {file["path"]: file["kind"] for file in files}
+
+
+def files(project: Path) -> dict[str, bytes]:
+    """Every file of a project outside its repository."""
+    found = (file for file in project.rglob("*") if file.is_file() and ".git" not in file.parts)
+    return {str(file.relative_to(project)): file.read_bytes() for file in found}
+
+
+def test_an_untouched_project_becomes_the_new_version(update: Pyops, project: Path, release: Release, git: Git) -> None:
+    release("v0.2.0", SECOND)
+    assert update().returncode == 0
+    assert git(project, "status", "--porcelain").splitlines() == [
+        " M .copier-answers.yml",
+        " M Dockerfile",
+        " M core/auth.py",
+        " M core/settings.py",
+        " M pyproject.toml",
+        "?? core/migrations/versions/0002_email.py",
+        "?? core/notes.py",
+    ]
+
+
+def test_it_does_what_plain_copier_does(
+    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], tmp_path: Path
+) -> None:
+    import copier
+
+    edit({"Dockerfile": LINES.replace("line 1\n", "mine\n"), "app/main.py": "mine"})
+    release("v0.2.0", SECOND)
+    shutil.copytree(project, tmp_path / "my-tool")
+    copier.run_update(tmp_path / "my-tool", defaults=True, overwrite=True, quiet=True)
+    assert update().returncode == 0
+    assert files(project) == files(tmp_path / "my-tool")
+
+
+def test_the_plan_says_what_happens_to_each_file_and_writes_nothing(
+    pyops: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+) -> None:
+    mine = LINES.replace("line 1\n", "mine\n")
+    edit({"core/auth.py": mine, "Dockerfile": mine, "core/old.py": "mine\n", "app/main.py": "mine\n"})
+    release(
+        "v0.2.0", SECOND, gone=("template/core/old.py",), moved=("template/core/health.py", "template/core/well.py")
+    )
+    assert kinds(pyops) == {
+        ".copier-answers.yml": "updated",
+        "Dockerfile": "merged",
+        "core/auth.py": "conflict",
+        "core/migrations/versions/0002_email.py": "new",
+        "core/notes.py": "new",
+        "core/old.py": "your edit would be deleted",
+        "core/settings.py": "updated",
+        "core/well.py": "moved",
+        "pyproject.toml": "updated",
+    }
+    assert (pyops("update", "--plan").returncode, git(project, "status", "--porcelain")) == (3, "")
+
+
+def test_the_plan_tells_the_news(pyops: Pyops, project: Path, release: Release) -> None:
+    release("v0.2.0", SECOND)
+    plan = planned(pyops)
+    assert (plan["from"], plan["to"], plan["conflicts"]) == ("v0.1.0", "v0.2.0", False)
+    assert plan["must"] == ["Rename SESSION_DAYS to SIGN_IN_DAYS."]
+    assert plan["settings"] == {"new": ["SIGN_IN_DAYS"], "gone": ["SESSION_DAYS"]}
+    assert plan["migrations"] == ["0002_email"]
+    assert plan["dependencies"] == {"new": ["anyio"], "changed": ["jinja2>=4"], "gone": []}
+
+
+def test_the_plan_in_words_begins_with_what_one_must_do(pyops: Pyops, project: Path, release: Release) -> None:
+    release("v0.2.0", SECOND)
+    text = pyops("update", "--plan").stdout
+    assert text.startswith(
+        "# Update from v0.1.0 to v0.2.0\n\n## You must\n\n- **Rename SESSION_DAYS to SIGN_IN_DAYS.**"
+    )
+    assert "- The first." not in text
+
+
+def test_an_edit_moves_with_its_file(
+    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None]
+) -> None:
+    edit({"core/health.py": (project / "core/health.py").read_text().replace("health 9\n", "mine\n")})
+    release("v0.2.0", SECOND, moved=("template/core/health.py", "template/core/well.py"))
+    assert update().returncode == 0
+    assert "mine\n" in (project / "core/well.py").read_text()
+    assert not (project / "core/health.py").exists()
+
+
+def test_an_edit_of_a_removed_file_stays_until_somebody_decides(
+    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+) -> None:
+    edit({"core/old.py": "mine\n"})
+    release("v0.2.0", SECOND, gone=("template/core/old.py",))
+    assert update().returncode == 3
+    assert (project / "core/old.py").read_text() == "mine\n"
+    assert "UD core/old.py" in git(project, "status", "--porcelain")
+
+
+def test_conflicts_are_decided_and_finished(
+    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+) -> None:
+    edit({"core/auth.py": LINES.replace("line 1\n", "mine\n")})
+    release("v0.2.0", SECOND)
+    assert update().returncode == 3
+    assert (
+        (project / "core/auth.py").read_text().startswith("<<<<<<< HEAD\nmine\n=======\nline one\n>>>>>>> pyops-v0.2.0")
+    )
+    assert update("--finish").returncode == 3
+    git(project, "checkout", "--theirs", "core/auth.py")
+    git(project, "add", "core/auth.py")
+    assert update("--finish").returncode == 0
+
+
+@pytest.mark.parametrize("left", [{"core/auth.py.rej": "x"}, {"core/auth.py": "<<<<<<< ours\n=======\n>>>>>>> x\n"}])
+def test_finish_sees_what_plain_copier_left(update: Pyops, project: Path, write: Write, left: dict[str, str]) -> None:
+    write(project, left)
+    done = update("--finish")
+    assert (done.returncode, next(iter(left)) in done.stdout) == (3, True)
+
+
+def test_abort_brings_back_every_byte(
+    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+) -> None:
+    edit({"core/auth.py": "mine\n", "core/old.py": "mine\n", ".gitignore": "*.log\n"})
+    (project / "kept.log").write_text("ignored")
+    before = files(project)
+    release("v0.2.0", SECOND, gone=("template/core/old.py", "template/compose.yaml"))
+    assert update().returncode == 3
+    assert update("--abort").returncode == 0
+    assert (files(project), git(project, "status", "--porcelain")) == (before, "")
+
+
+def test_a_branch_holds_the_update_as_one_commit_that_abort_takes_back(
+    update: Pyops, project: Path, release: Release, git: Git
+) -> None:
+    release("v0.2.0", SECOND)
+    assert update("--branch", "pyops-update").returncode == 0
+    assert git(project, "log", "--format=%s", "main..pyops-update") == "Update PyOps from v0.1.0 to v0.2.0"
+    assert git(project, "status", "--porcelain", "--branch") == "## pyops-update"
+    assert update("--abort").returncode == 0
+    assert git(project, "branch", "--format=%(refname:short)") == "main"
+
+
+def test_abort_has_nothing_to_take_back_without_an_update(update: Pyops, project: Path) -> None:
+    assert update("--abort").returncode == 4
+
+
+def test_abort_leaves_later_commits_alone(update: Pyops, project: Path, release: Release, git: Git) -> None:
+    release("v0.2.0", SECOND)
+    update()
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "Update")
+    done = update("--abort")
+    assert (done.returncode, "commits since the update" in done.stderr) == (4, True)
+
+
+def test_there_is_nothing_to_do_at_the_newest_version(update: Pyops, project: Path) -> None:
+    done = update()
+    assert (done.returncode, done.stdout) == (0, "The project is of v0.1.0; there is nothing newer.\n")
+
+
+def test_check_says_whether_there_is_more(update: Pyops, project: Path, release: Release) -> None:
+    release("v0.2.0", SECOND)
+    assert update("--check").stdout == "v0.2.0 is there; the project is of v0.1.0.\n"
+    assert json.loads(update("--check", "--json").stdout)["update"] is True
+
+
+def test_a_pre_release_is_taken_only_when_asked_for(update: Pyops, project: Path, release: Release) -> None:
+    release("v0.2.0rc1", SECOND)
+    assert "nothing newer" in update("--plan").stdout
+    assert "to v0.2.0rc1" in update("--plan", "--pre").stdout
+
+
+def test_a_project_of_a_pre_release_goes_on_to_the_final_one(
+    update: Pyops, project: Path, release: Release, git: Git
+) -> None:
+    release("v0.2.0rc1", SECOND)
+    update("--pre")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "Update")
+    assert "nothing newer" in update("--plan").stdout
+    release("v0.2.0", {"template/core/notes.py": "final\n"})
+    assert update().returncode == 0
+    assert (project / "core/notes.py").read_text() == "final\n"
+
+
+def test_an_older_version_is_refused(update: Pyops, project: Path, release: Release, git: Git) -> None:
+    release("v0.2.0", SECOND)
+    update()
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "Update")
+    done = update("--to", "v0.1.0")
+    assert (done.returncode, "migrations go forward only" in done.stderr) == (4, True)
+
+
+def test_uncommitted_work_is_refused(update: Pyops, project: Path, release: Release, write: Write) -> None:
+    release("v0.2.0", SECOND)
+    write(project, {"app/notes.py": "mine"})
+    done = update()
+    assert (done.returncode, done.stderr) == (
+        4,
+        "pyops: There is uncommitted work: commit or stash it first (app/notes.py).\n",
+    )
+
+
+def test_an_unfinished_update_says_how_to_go_on(
+    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None]
+) -> None:
+    edit({"core/auth.py": "mine\n"})
+    release("v0.2.0", SECOND)
+    update()
+    done = update()
+    assert (done.returncode, "--finish or --abort" in done.stderr) == (4, True)
+
+
+def test_a_project_outside_git_is_refused(update: Pyops, project: Path) -> None:
+    shutil.rmtree(project / ".git")
+    assert update().returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        pytest.param(None, "is gone", id="gone"),
+        pytest.param("<<<<<<< HEAD\n_commit: v1\n=======\n", "is damaged", id="markers"),
+        pytest.param("just words\n", "is damaged", id="no-mapping"),
+        pytest.param("title: x\n_src_path: /t\n", "says no _commit", id="no-commit"),
+        pytest.param("_src_path: ../..\n_commit: v1\n", "whole address", id="relative"),
+    ],
+)
+def test_a_damaged_answers_file_is_refused(update: Pyops, project: Path, git: Git, text: str | None, word: str) -> None:
+    (project / ".copier-answers.yml").unlink() if text is None else (project / ".copier-answers.yml").write_text(text)
+    git(project, "commit", "-qam", "Damage")
+    done = update()
+    assert (done.returncode, word in done.stderr, done.stderr.count("\n")) == (4, True, 1)
+
+
+def test_a_vanished_tag_is_one_sentence(update: Pyops, project: Path, template: Path, git: Git) -> None:
+    git(template, "tag", "-d", "v0.1.0")
+    done = update()
+    assert (done.returncode, "no longer has v0.1.0" in done.stderr, done.stderr.count("\n")) == (4, True, 1)
+
+
+def test_a_moved_template_is_followed_and_recorded(
+    update: Pyops, project: Path, template: Path, release: Release, tmp_path: Path
+) -> None:
+    release("v0.2.0", SECOND)
+    template.rename(tmp_path / "elsewhere")
+    assert "no longer at" in update().stderr
+    assert update("--template", str(tmp_path / "elsewhere")).returncode == 0
+    assert yaml.safe_load((project / ".copier-answers.yml").read_text())["_src_path"] == str(tmp_path / "elsewhere")
+
+
+def test_no_network_is_one_sentence(update: Pyops, project: Path, git: Git) -> None:
+    answers = project / ".copier-answers.yml"
+    answers.write_text("_commit: v0.1.0\n_src_path: http://127.0.0.1:9/tool.git\n")
+    git(project, "commit", "-qam", "Move")
+    done = update()
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "Cannot read the template http://127.0.0.1:9/tool.git" in done.stderr
+
+
+def test_a_project_in_a_monorepo_and_a_shallow_clone_are_updated(
+    update: Pyops, project: Path, release: Release, git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release("v0.2.0", SECOND)
+    shutil.rmtree(project / ".git")
+    shutil.copytree(project, tmp_path / "mono/tools/my-tool")
+    (tmp_path / "mono/tools/my-tool/core/auth.py").write_text("mine\n")
+    git(tmp_path / "mono", "init", "-q", "-b", "main")
+    git(tmp_path / "mono", "add", "-A")
+    git(tmp_path / "mono", "commit", "-qm", "Begin")
+    git(tmp_path, "clone", "-q", "--depth=1", (tmp_path / "mono").as_uri(), "shallow")
+    (tmp_path / "shallow/dirt").write_text("elsewhere in the repository")
+    monkeypatch.chdir(tmp_path / "shallow/tools/my-tool")
+    assert update().returncode == 3
+    assert "UU tools/my-tool/core/auth.py" in git(tmp_path / "shallow", "status", "--porcelain")
+    assert update("--abort").returncode == 0
+    assert git(tmp_path / "shallow", "status", "--porcelain") == "?? dirt"
+
+
+def test_windows_line_ends_stay_and_merge(update: Pyops, project: Path, release: Release, git: Git) -> None:
+    mine = LINES.replace("line 1\n", "mine\n").replace("\n", "\r\n")
+    (project / "Dockerfile").write_bytes(mine.encode())
+    git(project, "commit", "-qam", "Edit on Windows")
+    release("v0.2.0", SECOND)
+    assert update().returncode == 0
+    assert (project / "Dockerfile").read_bytes() == mine.replace("line 20", "line twenty").encode()
+
+
+def test_what_the_user_deleted_stays_deleted(update: Pyops, project: Path, release: Release, git: Git) -> None:
+    git(project, "rm", "-q", "Dockerfile")
+    git(project, "commit", "-qm", "No container")
+    release("v0.2.0", SECOND)
+    done = update()
+    assert (done.returncode, "stays deleted: `Dockerfile`" in done.stdout) == (0, True)
+    assert not (project / "Dockerfile").exists()
+
+
+@pytest.mark.parametrize("mine", ["core", "core/notes.py/mine.txt"])
+def test_a_file_where_a_folder_is_needed_is_refused(
+    update: Pyops, project: Path, release: Release, git: Git, mine: str, tmp_path: Path
+) -> None:
+    release("v0.2.0", SECOND)
+    if mine == "core":
+        (project / "core").rename(tmp_path / "core")
+        (project / "core").symlink_to(tmp_path / "core")
+    else:
+        (project / mine).parent.mkdir()
+        (project / mine).write_text("mine")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "Odd")
+    assert update().returncode == 4
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_same_named_new_files_conflict_unless_they_agree(
+    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+) -> None:
+    edit({"core/notes.py": "mine\n", "core/migrations/versions/0002_email.py": ""})
+    release("v0.2.0", SECOND)
+    assert update().returncode == 3
+    assert [line for line in git(project, "status", "--porcelain").splitlines() if line.startswith("A")] == [
+        "AA core/notes.py"
+    ]
