@@ -13,7 +13,7 @@ BIN := $(CURDIR)/.venv/bin
 DEMO := .demo/domain-monitor
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
-.PHONY: help demo test test-on check bench examples vendor pin clean
+.PHONY: help demo test test-on test-matrix check bench examples vendor pin clean
 
 demo: .venv-demo/ready  ## A domain monitor with 10,000 sample domains on http://127.0.0.1:8000
 	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" .ci/demo $(DEMO) $(DOMAINS) $(PORT)
@@ -38,6 +38,9 @@ check: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	cd examples/domain-monitor && $(BIN)/mypy
+
+test-matrix: .venv/ready  ## Every version of the template times every hostile user (minutes; `make test` takes a choice)
+	PYOPS_MATRIX=whole $(BIN)/python -m pytest tests/cli/test_matrix.py $(PYTEST)
 
 bench: .venv/ready  ## The portfolio's first page beside its floor, as ratios
 	$(BIN)/python benchmarks/portfolio.py

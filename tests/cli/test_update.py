@@ -106,7 +106,7 @@ def test_an_untouched_project_becomes_the_new_version(update: Pyops, project: Pa
     release("v0.2.0", SECOND)
     assert update().returncode == 0
     assert git(project, "status", "--porcelain").splitlines() == [
-        " M .copier-answers.yml",
+        "M .copier-answers.yml",
         " M Dockerfile",
         " M core/auth.py",
         " M core/settings.py",

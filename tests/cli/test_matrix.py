@@ -1,0 +1,260 @@
+"""No update loses a line of the user's (P10): versions of the real template times hostile users.
+
+CI runs a choice of the cells, `make test-matrix` all of them and more random edits.
+"""
+
+import contextlib
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pyops_cli import main
+from tests.cli.matrix import FIRST, HISTORIES, MEETINGS, ROOT, TOKEN, USERS, USERS_OWN, cells
+
+WHOLE = os.environ.get("PYOPS_MATRIX") == "whole"
+AUTHOR = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+RANDOM_EDITS = range(40 if WHOLE else 4)
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class World:
+    """The template with all its versions, and a project of the first."""
+
+    template: Path
+    born: Path
+    versions: dict[str, str]  # the tag of each history
+
+
+def run(*words: str | Path, cwd: Path, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    """Run a command."""
+    return subprocess.run([str(word) for word in words], cwd=cwd, capture_output=True, text=True, check=check)
+
+
+def commit(folder: Path, subject: str) -> None:
+    """Commit a folder as it lies."""
+    run("git", "add", "--all", "--force", cwd=folder)
+    run("git", *AUTHOR, "commit", "-qm", subject, cwd=folder)
+
+
+def release(template: Path, tag: str, edits: list[Callable[[Path], None]]) -> None:
+    """Change the template and tag it."""
+    for edit in edits:
+        edit(template)
+    commit(template, tag)
+    run("git", "tag", tag, cwd=template)
+
+
+def pyops(*words: str, cwd: Path) -> tuple[int, str, str]:
+    """`pyops WORDS` in this process: exit code, output, errors."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        argv, sys.argv = sys.argv, ["pyops", *words]
+        try:
+            main.run()
+        except SystemExit as end:
+            return int(end.code or 0), out.getvalue(), err.getvalue()
+        finally:
+            sys.argv = argv
+    return 0, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The real template as v0.1.0, and one later version for each history."""
+    home = tmp_path_factory.mktemp("world")
+    template = home / "template"
+    listed = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "copier.yml", "template", cwd=ROOT)
+    for name in [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]:
+        (template / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, template / name)
+    run("git", "init", "-qb", "main", cwd=template)
+    release(template, "v0.1.0", FIRST)
+    versions = {}
+    for number, (name, history) in enumerate(HISTORIES.items(), start=2):
+        versions[name] = f"v0.{number}.0"
+        run("git", "checkout", "-qb", name, "v0.1.0", cwd=template)
+        if history.before:
+            release(template, f"{versions[name]}rc1", history.before)
+        release(template, versions[name], history.edits)
+    born = home / "born/my-tool"
+    words = ["new", str(born), "--template", str(template), "--ref", "v0.1.0", "--defaults", "--no-git"]
+    born.parent.mkdir()
+    assert pyops(*words, cwd=home)[0] == 0
+    return World(template, born, versions)
+
+
+def lived_in(world: World, place: Path, *, user: str, layout: str) -> Path:
+    """A project of the first version in which a user worked."""
+    repository = place / "origin" if layout == "shallow" else place
+    project = repository / "tools/my-tool" if layout == "monorepo" else repository
+    shutil.copytree(world.born, project)
+    run("git", "init", "-qb", "main", cwd=repository)
+    commit(repository, "Begin")
+    for edit in USERS[user]:
+        edit(project)
+    if USERS[user]:
+        commit(repository, "Work")
+    if layout != "shallow":
+        return project
+    run("git", "clone", "-q", "--depth=1", repository.as_uri(), "clone", cwd=place)
+    return place / "clone"
+
+
+def snapshot(project: Path) -> dict[str, tuple[bytes | str, int]]:
+    """Every file of a project, links and modes too, outside git and caches."""
+    found: dict[str, tuple[bytes | str, int]] = {}
+    for file in project.rglob("*"):
+        if {".git", "__pycache__", "data"} & set(file.relative_to(project).parts):
+            continue
+        if file.is_symlink():
+            found[str(file.relative_to(project))] = (str(file.readlink()), 0)
+        elif file.is_file():
+            found[str(file.relative_to(project))] = (file.read_bytes(), file.stat().st_mode & 0o111)
+    return found
+
+
+def version_files(world: World, tag: str) -> set[str]:
+    """What a version of the template renders."""
+    listed = run("git", "ls-tree", "-r", "-z", "--name-only", f"{tag}:template", cwd=world.template).stdout.split("\0")
+    return {name.removesuffix(".jinja") for name in listed if name}
+
+
+def users_own(before: dict[str, tuple[bytes | str, int]], rendered: set[str]) -> set[str]:
+    """The files that no update may touch: those born once, and those of no version of the template."""
+    return {name for name in before if is_users(name) or name not in rendered | {".copier-answers.yml"}}
+
+
+def is_users(name: str) -> bool:
+    """Whether a path is born once and then the user's."""
+    return name in USERS_OWN or name.partition("/")[0] + "/" in USERS_OWN
+
+
+def tokens(project: Path) -> int:
+    """How many lines of the user's are in the project."""
+    return sum(content.count(TOKEN.encode()) for content, _ in snapshot(project).values() if isinstance(content, bytes))
+
+
+def check_update(world: World, project: Path, tag: str, *, at: str = "v0.1.0") -> bool:
+    """Update, and check everything that holds of every update; whether it was clean."""
+    before, lines = snapshot(project), tokens(project)
+    code, out, err = pyops("update", "--to", tag, "--no-lock", "--no-tests", "--json", cwd=project)
+    assert err == ""
+    after = snapshot(project)
+    rendered = version_files(world, at) | version_files(world, tag)
+    kept = users_own(before, rendered)
+    assert {name: after.get(name) for name in kept} == {name: before[name] for name in kept}
+    assert {name for name in after.keys() - before.keys() if is_users(name)} == set()
+    assert tokens(project) >= lines
+    conflicts = [
+        file["path"] for file in json.loads(out)["files"] if file["kind"] in ("conflict", "your edit would be deleted")
+    ]
+    unmerged = set(run("git", "diff", "--name-only", "--diff-filter=U", "--relative", cwd=project).stdout.splitlines())
+    assert (code, unmerged) == ((3, set(conflicts)) if conflicts else (0, set()))
+    assert pyops("update", "--finish", "--no-tests", "--no-lock", cwd=project)[0] == code
+    return code == 0
+
+
+def check_abort(project: Path, before: dict[str, tuple[bytes | str, int]]) -> None:
+    """Taking the update back brings every byte."""
+    assert pyops("update", "--abort", cwd=project)[0] == 0
+    assert snapshot(project) == before
+    assert run("git", "status", "--porcelain", cwd=project).stdout == ""
+
+
+def boots(project: Path) -> str:
+    """The routes of the project, on this environment."""
+    done = run(sys.executable, "-m", "core", "routes", cwd=project, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("history", "user", "layout"), cells(whole=WHOLE))
+def test_an_update_keeps_what_is_the_users(world: World, tmp_path: Path, history: str, user: str, layout: str) -> None:
+    project = lived_in(world, tmp_path / "my-tool", user=user, layout=layout)
+    before = snapshot(project)
+    code, _, _ = pyops("update", "--plan", "--to", world.versions[history], cwd=project) if WHOLE else (None, "", "")
+    assert snapshot(project) == before
+    is_clean = check_update(world, project, world.versions[history])
+    assert code in (None, 0 if is_clean else 3)
+    assert {"clean": True, "conflict": False}.get(
+        dict((m[:2], m[2]) for m in MEETINGS).get((history, user), ""), is_clean
+    ) is is_clean
+    assert not is_clean or "/-/" in boots(project)
+    check_abort(project, before)
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+def test_the_projects_tests_pass_after_each_history(
+    world: World, tmp_path: Path, history: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = lived_in(world, tmp_path / "my-tool", user="works-in-app", layout="own")
+    assert check_update(world, project, world.versions[history])
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # this environment's, which the project's has not
+    done = run(sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider", "tests", cwd=project, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_pre_release_is_a_stop_on_the_way(world: World, tmp_path: Path) -> None:
+    project = lived_in(world, tmp_path / "my-tool", user="works-in-app", layout="own")
+    tag = world.versions["pre-release-between"]
+    assert check_update(world, project, f"{tag}rc1")
+    commit(project, "Update")
+    assert check_update(world, project, tag, at=f"{tag}rc1")
+    assert not (project / "core/draft.py").exists()
+
+
+def test_uncommitted_work_stops_an_update_before_it_begins(world: World, tmp_path: Path) -> None:
+    project = lived_in(world, tmp_path / "my-tool", user="left-work-lying-about", layout="own")
+    (project / "app/more.py").write_text(TOKEN)
+    (project / "core/time.py").write_text(TOKEN)
+    before = snapshot(project)
+    code, _, said = pyops("update", "--to", world.versions["core-changed"], cwd=project)
+    assert (code, "app/more.py, core/time.py" in said or "core/time.py" in said, snapshot(project)) == (4, True, before)
+
+
+@pytest.mark.parametrize("seed", RANDOM_EDITS)
+def test_random_edits_survive(world: World, tmp_path: Path, seed: int) -> None:
+    project = lived_in(world, tmp_path / "my-tool", user="nobody", layout="own")
+    chance = random.Random(seed)
+    for name in chance.sample(sorted(snapshot(project)), k=25):
+        disturb(project / name, chance)
+    commit(project, "Work")
+    before = snapshot(project)
+    check_update(world, project, world.versions[chance.choice(sorted(HISTORIES))])
+    check_abort(project, before)
+
+
+def disturb(file: Path, chance: random.Random) -> None:
+    """Remove a file, rename it, or change some of its lines; not the answers, which say what to update."""
+    if file.name == ".copier-answers.yml":
+        return
+    lines = file.read_bytes().split(b"\n")
+    at = chance.randrange(len(lines))
+    mine = f"# {TOKEN} {chance.random()}".encode()
+    deed = chance.choice(["remove", "rename", "insert", "replace", "cut", "append", "crlf", "binary"])
+    if deed == "remove":
+        file.unlink()
+    elif deed == "rename":
+        file.rename(file.with_name(f"{file.name}-{TOKEN}"))
+    elif deed == "crlf":
+        file.write_bytes(b"\r\n".join(lines))
+    else:
+        changed = {
+            "insert": [*lines[:at], mine, *lines[at:]],
+            "replace": [*lines[:at], mine, *lines[at + 3 :]],
+            "cut": lines[:at],
+            "append": [*lines, mine],
+            "binary": [b"\0" + mine, *lines],
+        }[deed]
+        file.write_bytes(b"\n".join(changed))
