@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pyops_cli import bundle
 from pyops_cli.errors import CommandError
 from pyops_cli.git import GitError, git
 from pyops_cli.source import Source
@@ -44,15 +45,19 @@ class Checkout:
 
 
 @contextmanager
-def opened(source: Source) -> Iterator[Checkout]:
-    """The template's own folder when it is rendered as it lies there, else a clone that goes away again."""
+def opened(source: Source, *, examples: bool) -> Iterator[Checkout]:
+    """The template's own folder when it is rendered as it lies there, else a clone that goes away again.
+
+    What this package carries of a template is without its examples.
+    """
     if source.is_live:
         yield Checkout(Path(source.url))
         return
     with TemporaryDirectory(prefix="pyops-") as folder:
         root = Path(folder) / "template"
         try:
-            git("clone", "--quiet", "--no-checkout", "--", source.clone_url, str(root), cwd=Path(folder))
+            address = source.clone_url if examples else bundle.place(source)
+            git("clone", "--quiet", "--no-checkout", "--", address, str(root), cwd=Path(folder))
             git("checkout", "--quiet", source.ref, "--", cwd=root)
         except GitError as error:
             raise CommandError(f"Cannot read the template {source.url} at {source.ref}: {error}.") from error

@@ -55,7 +55,7 @@ def create(order: Order) -> Created:
     draft = order.source.is_draft
     with _staged(order.folder) as stage:
         if order.example or order.data:
-            with opened(order.source) as checkout:
+            with opened(order.source, examples=order.example is not None) as checkout:
                 _check_data(order.data, checkout)
                 example = _example(order.example, checkout)
                 render(order.source, stage, data=order.data, defaults=order.defaults)

@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyops_cli import bundle
 from pyops_cli.errors import CommandError
 from pyops_cli.git import git, reason
 from pyops_cli.source import Source
@@ -23,13 +24,14 @@ def render(source: Source, folder: Path, *, data: dict[str, str], defaults: bool
     """Ask the template's questions (none with `defaults`) and write the project into a folder."""
     import copier
 
-    draft = source.is_draft
+    draft, place = source.is_draft, bundle.place(source)
+    is_bundled = place != source.clone_url
     try:
         # Its progress, warnings and "using HEAD" notes go nowhere; questions are asked on standard output.
         with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             copier.run_copy(
-                source.url,
+                place if is_bundled else source.url,
                 folder,
                 data=data,
                 vcs_ref=source.ref,
@@ -42,6 +44,8 @@ def render(source: Source, folder: Path, *, data: dict[str, str], defaults: bool
         raise CommandError(explain(error, source)) from error
     if not (folder / ANSWERS_FILE).is_file():
         raise CommandError(f"{source.url} is no PyOps template: it wrote no {ANSWERS_FILE}.")
+    if is_bundled:
+        _record_source(folder, url=source.url)
     if draft:
         _record_commit(folder, commit=git("describe", "--tags", "--always", cwd=Path(source.url)).strip())
 

@@ -101,6 +101,10 @@ def _own() -> tuple[str, str | None]:
     checkout = Path(__file__).resolve().parent.parent
     if (checkout / "copier.yml").is_file():
         return str(checkout), None
+    from pyops_cli import bundle
+
+    if (carried := bundle.address()) is not None:
+        return carried, f"v{distribution(DISTRIBUTION).version}"
     raise CommandError(f"This pyops does not know its template: {HOW_TO_CHOOSE}.")
 
 
@@ -142,8 +146,10 @@ def _check_folder(folder: Path) -> None:
 
 def _tags(source: Source) -> list[str]:
     """The tags of a repository; raises when it cannot be reached or lacks the revision asked for."""
+    from pyops_cli import bundle
+
     try:
-        answer = git("ls-remote", "--", source.clone_url, cwd=Path.cwd(), timeout_s=REMOTE_TIMEOUT_S)
+        answer = git("ls-remote", "--", bundle.place(source), cwd=Path.cwd(), timeout_s=REMOTE_TIMEOUT_S)
     except GitError as error:
         raise CommandError(f"Cannot reach the template {source.url}: {error}; {HOW_TO_CHOOSE}.") from error
     names = [line.split("\t")[1] for line in answer.splitlines()]

@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-from packaging.version import InvalidVersion, Version
+from typing import TYPE_CHECKING, Any
 
 from pyops_cli import bundle
 from pyops_cli.errors import CommandError, Refused
 from pyops_cli.git import GitError, git
-from pyops_cli.source import HEAD, Source, newest_release
+from pyops_cli.source import Source, newest_release
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 FETCH_TIMEOUT_S = 120.0
 DESCRIBED = re.compile(r"(.+)-(\d+)-g[0-9a-f]+")  # `git describe`: commits after a tag
@@ -86,8 +87,10 @@ class Template:
         return True
 
 
-def version_of(ref: str) -> Version | None:
+def version_of(ref: str) -> "Version | None":
     """The version that a recorded commit is, or comes after; None for a bare commit."""
+    from packaging.version import InvalidVersion, Version
+
     described = DESCRIBED.fullmatch(ref)
     try:
         return Version(f"{described[1]}.post{described[2]}" if described else ref)
@@ -140,6 +143,3 @@ def _fetched(source: Source, repository: Path) -> Template:
     git("fetch", "--quiet", "--update-head-ok", "origin", "+refs/heads/*:refs/heads/*", cwd=repository,
         timeout_s=FETCH_TIMEOUT_S)  # fmt: skip
     return Template(repository, source, is_bundled=False)
-
-
-__all__ = ["HEAD", "Template", "opened", "version_of"]

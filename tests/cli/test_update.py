@@ -417,3 +417,69 @@ def test_same_named_new_files_conflict_unless_they_agree(
     assert [line for line in git(project, "status", "--porcelain").splitlines() if line.startswith("A")] == [
         "AA core/notes.py"
     ]
+
+
+# ---- The trial: lock, a copy of the database, the project's tests.
+
+MIGRATES = (
+    "import os, pathlib, sqlite3, sys\n"
+    "pathlib.Path('asked').write_text(os.environ['DATABASE_URL'])\n"
+    "print(sqlite3.connect(os.environ['DATA_DIR'] + '/app.db').execute('SELECT count(*) FROM note').fetchone())\n"
+    "sys.exit('core/broken' in os.listdir('.') or os.path.exists('core/broken'))\n"
+)
+
+
+@pytest.fixture
+def tried(
+    project: Path,
+    template: Path,
+    release: Release,
+    edit: Callable[[dict[str, str]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A project that needs no package, with a database, where pytest and core are small programs."""
+    import sqlite3
+
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    pyproject = '[project]\nname = "my-tool"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n'
+    ignored = ".venv/\n/data/\n/asked\n__pycache__/\nuv.lock\n"
+    edit({"pyproject.toml": pyproject, "pytest.py": "print('ran')\n", ".gitignore": ignored})
+    (project / "data").mkdir()
+    with sqlite3.connect(project / "data/app.db") as database:
+        database.execute("CREATE TABLE note (id)")
+    database.close()
+    release("v0.2.0", {"template/core/__main__.py": MIGRATES})
+    return project
+
+
+def test_a_clean_update_is_tried(pyops: Pyops, tried: Path) -> None:
+    done = pyops("update")
+    assert (done.returncode, "Look at git diff, then commit." in done.stdout) == (0, True)
+    assert (tried / "asked").read_text().startswith("sqlite:////tmp/")
+
+
+def test_failing_tests_have_an_exit_code_and_leave_the_update(
+    pyops: Pyops, tried: Path, edit: Callable[[dict[str, str]], None]
+) -> None:
+    edit({"pytest.py": "print('FAILED test_x'); raise SystemExit(1)\n"})
+    done = pyops("update")
+    assert (done.returncode, "FAILED test_x" in done.stderr, "--abort" in done.stdout) == (5, True, True)
+    edit({"pytest.py": "print('mended')\n"})
+    assert pyops("update", "--finish").returncode == 0
+
+
+def test_a_migration_that_fails_on_the_copy_has_the_same_exit_code(
+    pyops: Pyops, tried: Path, edit: Callable[[dict[str, str]], None]
+) -> None:
+    edit({"core/broken": ""})
+    done = pyops("update")
+    assert (done.returncode, "copy of the database cannot be migrated" in done.stderr) == (5, True)
+
+
+def test_a_lock_that_cannot_be_made_is_a_notice(
+    pyops: Pyops, tried: Path, edit: Callable[[dict[str, str]], None]
+) -> None:
+    text = (tried / "pyproject.toml").read_text()
+    edit({"pyproject.toml": text.replace("[]", '["nobody-has-this==1"]'), "uv.lock": "version = 1\n"})
+    done = pyops("update")
+    assert (done.returncode, "uv.lock is as it was" in done.stderr, "not installed" in done.stderr) == (0, True, True)
