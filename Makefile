@@ -13,7 +13,7 @@ BIN := $(CURDIR)/.venv/bin
 DEMO := .demo/domain-monitor
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
-.PHONY: help demo test test-on test-matrix check bench examples vendor pin clean
+.PHONY: help demo test test-on test-matrix check bench bench-update examples vendor pin clean
 
 demo: .venv-demo/ready  ## A domain monitor with 10,000 sample domains on http://127.0.0.1:8000
 	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" .ci/demo $(DEMO) $(DOMAINS) $(PORT)
@@ -44,6 +44,9 @@ test-matrix: .venv/ready  ## Every version of the template times every hostile u
 
 bench: .venv/ready  ## The portfolio's first page beside its floor, as ratios
 	$(BIN)/python benchmarks/portfolio.py
+
+bench-update: .venv/ready  ## An update beside a bare `copier update`, as ratios
+	$(BIN)/python benchmarks/update.py
 
 examples: .venv/ready  ## Render the template again into the committed examples
 	$(BIN)/python .ci/examples

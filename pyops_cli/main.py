@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pyops_cli.errors import EXIT_INTERRUPTED, CommandError
+from pyops_cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, CommandError
 
 app = typer.Typer(
     help="Make an internal tool from the PyOps template, and run it.",
@@ -136,6 +136,37 @@ def update(
         outcome = updating.apply(order, tell=tell)
     _answer({**outcome.data, "notices": notices} if as_json else "\n".join(outcome.lines))
     raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+def doctor(
+    offline: Annotated[bool, typer.Option("--offline", help="Only the versions that this command carries.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Say what is wrong with the project or this machine, and how to mend it; exit code 1 when something is."""
+    from pyops_cli import doctor, git, project
+
+    git.prepare()
+    found = doctor.examine(project.find_root(Path.cwd()), offline=offline)
+    _answer(doctor.as_json(found) if as_json else doctor.as_text(found))
+    raise typer.Exit(0 if doctor.as_json(found)["ok"] else EXIT_FAILED)
+
+
+core = typer.Typer(help="The framework's folder, core/.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(core, name="core")
+
+
+@core.command()
+def restore(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="All of core/ otherwise.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Only the versions that this command carries.")] = False,
+) -> None:
+    """Bring core/ back to the project's own version; what you edited there must be committed."""
+    from pyops_cli import git, pristine, project
+
+    git.prepare()
+    written = pristine.restore(project.find_root(Path.cwd()), files or [], offline=offline)
+    _answer("\n".join(f"restored {path}" for path in written) or "core/ is as its version has it.")
 
 
 @app.command(context_settings=PASS_ON)

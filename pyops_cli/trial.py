@@ -100,13 +100,17 @@ def copy_database(file: Path, copy: Path) -> None:
 
 def configured(root: Path) -> dict[str, str]:
     """What is set for the project, by upper-case names: `.env`, and over it the environment."""
-    found = {}
-    file = root / ".env"
+    return env_file(root) | {name.upper(): value for name, value in os.environ.items() if value}
+
+
+def env_file(root: Path) -> dict[str, str]:
+    """What `.env` sets, by upper-case names; as core reads it, near enough to know what is set."""
+    file, found = root / ".env", {}
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:
-        name, equals, value = line.removeprefix("export ").partition("=")
-        if equals and not name.lstrip().startswith("#"):
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and not name.startswith("#"):
             found[name.strip().upper()] = value.split(" #")[0].strip().strip("\"'")
-    return found | {name.upper(): value for name, value in os.environ.items() if value}
+    return found
 
 
 def data_folder(root: Path) -> Path:

@@ -1,0 +1,191 @@
+"""`pyops doctor` finds what is wrong and says how to mend it; `pyops core restore` is one of the ways."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+Write = Callable[[Path, dict[str, str]], Path]
+Git = Callable[..., str]
+Pyops = Callable[..., "subprocess.CompletedProcess[str]"]
+Found = Callable[[], dict[str, str]]
+
+CORE = {
+    "template/core/time.py": "now\n",
+    "template/core/static/core.css": "a {}\n",
+    "template/core/settings.py": "class Settings:\n    session_days: int = 14\n    port: int = 8000\n",
+    "template/core/migrations/versions/0001_first.py": 'revision = "0001"\ndown_revision = None\n',
+    "template/core/migrations/versions/0002_more.py": 'revision = "0002"\ndown_revision = "0001"\n',
+    "template/app/settings.py": "import core\n\n\nclass Settings(core.Settings):\n    limit: int = 3\n",
+    "template/.gitignore": "/data/\n/.env\n.venv/\n",
+}
+
+
+@pytest.fixture
+def project(
+    template: Path, write: Write, git: Git, pyops: Pyops, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A project of v0.1.0, where one stands in it."""
+    write(template, CORE)
+    git(template, "add", "-A")
+    git(template, "commit", "-qm", "Core")
+    git(template, "tag", "v0.1.0")
+    assert pyops("new", "my-tool", "--template", template, "--ref", "v0.1.0", "--defaults").returncode == 0
+    for name in ("PORT", "HOST", "DATA_DIR", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PORT", "0")
+    monkeypatch.chdir(workplace / "my-tool")
+    return workplace / "my-tool"
+
+
+@pytest.fixture
+def found(pyops: Pyops) -> Found:
+    """What the doctor finds wrong: the text of each check's findings."""
+
+    def examine() -> dict[str, str]:
+        findings = json.loads(pyops("doctor", "--json").stdout)["findings"]
+        wrong = [each for each in findings if each["level"] != "ok" and each["check"] != "lock"]
+        return {each["check"]: f"{each['level']}: {each['text']} → {each['fix']}" for each in wrong}
+
+    return examine
+
+
+def database(project: Path, **at: str) -> None:
+    """A database whose version tables say so."""
+    (project / "data").mkdir()
+    with closing(sqlite3.connect(project / "data/app.db")) as opened, opened:
+        for table, revision in at.items():
+            opened.execute(f"CREATE TABLE {table} (version_num)")
+            opened.execute(f"INSERT INTO {table} VALUES (?)", (revision,))
+
+
+def test_a_healthy_project_has_exit_code_0(pyops: Pyops, project: Path, found: Found) -> None:
+    done = pyops("doctor")
+    assert (done.returncode, found()) == (0, {})
+    assert "ok    version   v0.1.0" in done.stdout
+
+
+def test_an_edit_in_core_is_shown_with_the_way_out(pyops: Pyops, project: Path, found: Found) -> None:
+    (project / "core/static/core.css").write_text("b {}\n")
+    assert found() == {
+        "core": "fail: core/static/core.css is edited → put your own files into app/static/; "
+        "then: pyops core restore core/static/core.css"
+    }
+    done = pyops("doctor")
+    assert (done.returncode, "-a {}" in done.stdout, "+b {}" in done.stdout) == (1, True, True)
+
+
+def test_windows_line_ends_are_no_edit(project: Path, found: Found) -> None:
+    (project / "core/time.py").write_bytes(b"now\r\n")
+    assert found() == {}
+
+
+def test_a_missing_and_an_added_file_of_core_are_found(pyops: Pyops, project: Path) -> None:
+    (project / "core/time.py").rename(project / "core/mine.py")
+    said = pyops("doctor").stdout
+    assert ("core/time.py is missing" in said, "core/mine.py is no file of this version" in said) == (True, True)
+
+
+def test_restore_brings_core_back(pyops: Pyops, project: Path, git: Git) -> None:
+    (project / "core/time.py").write_text("mine\n")
+    git(project, "commit", "-qam", "Edit core")
+    (project / "core/static/core.css").unlink()
+    assert pyops("core", "restore").stdout == "restored core/static/core.css\nrestored core/time.py\n"
+    assert (project / "core/time.py").read_text() == "now\n"
+    assert pyops("core", "restore").stdout == "core/ is as its version has it.\n"
+
+
+def test_restore_takes_one_file(pyops: Pyops, project: Path) -> None:
+    (project / "core/time.py").unlink()
+    (project / "core/static/core.css").unlink()
+    assert pyops("core", "restore", "core/time.py").stdout == "restored core/time.py\n"
+    assert not (project / "core/static/core.css").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("core/time.py", "commit or stash"),
+        ("app/main.py", "no file of core"),
+        ("core/mine.py", "v0.1.0 has no core/mine.py"),
+    ],
+)
+def test_restore_overwrites_nothing_that_git_does_not_keep(pyops: Pyops, project: Path, name: str, word: str) -> None:
+    (project / name).write_text("mine\n")
+    done = pyops("core", "restore", name)
+    assert (done.returncode, word in done.stderr, (project / name).read_text()) == (4, True, "mine\n")
+
+
+@pytest.mark.parametrize(
+    ("tree", "check", "words"),
+    [
+        ({".copier-answers.yml": "<<<<<<<"}, "version", ["fail", "damaged"]),
+        ({"compose.yaml": "<<<<<<< HEAD\n"}, "merge", ["fail", "compose.yaml: conflict markers"]),
+        ({".env": "SESION_DAYS=3\n"}, "settings", ["warn", "SESION_DAYS in .env", "write SESSION_DAYS"]),
+        ({"app/settings.py": "class Settings:\n    api_key: str\n"}, "settings", ["fail", "API_KEY is not set"]),
+        ({"core/migrations/versions/0002_x.py": 'revision = "0009"\n'}, "database", ["fail", "end in"]),
+    ],
+    ids=["answers", "markers", "unknown-setting", "missing-setting", "two-heads"],
+)
+def test_a_file_that_is_wrong_is_found(
+    project: Path, write: Write, found: Found, tree: dict[str, str], check: str, words: list[str]
+) -> None:
+    database(project, core_version="0001")
+    write(project, tree)
+    assert [word for word in words if word not in found().get(check, "")] == []
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ({"core_version": "0002"}, None),
+        ({"core_version": "0001"}, "warn: the database is behind: at core revision 0001 of 0002 → pyops run migrate"),
+        ({"core_version": "0007"}, "fail: the database is ahead: at core revision 0007"),
+    ],
+    ids=["fits", "behind", "ahead"],
+)
+def test_the_database_is_compared_with_the_revisions(
+    project: Path, found: Found, at: dict[str, str], said: str | None
+) -> None:
+    database(project, **at)
+    assert found().get("database", "").startswith(said or "")
+    assert ("database" in found()) is (said is not None)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_data_folder_that_cannot_be_written_is_found(project: Path, found: Found) -> None:
+    (project / "data").mkdir(mode=0o500)
+    assert "chown" in found()["data"]
+
+
+def test_a_taken_port_is_found(project: Path, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("PORT", str(taken.getsockname()[1]))
+        assert "cannot be listened on" in found()["port"]
+
+
+def test_a_clock_behind_the_last_commit_is_found(
+    project: Path, found: Found, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{int(time.time()) + 7200} +0000")
+    git(project, "commit", "-q", "--allow-empty", "-m", "Later")
+    assert "the clock is behind" in found()["clock"]
+
+
+def test_a_stale_lock_is_found(pyops: Pyops, project: Path) -> None:
+    (project / "uv.lock").write_text('version = 1\nrequires-python = ">=3.13"\n')
+    assert "lock" in pyops("doctor").stdout and "fix: uv lock, then commit it" in pyops("doctor").stdout
+
+
+def test_a_template_out_of_reach_is_a_warning(project: Path, found: Found, template: Path, tmp_path: Path) -> None:
+    template.rename(tmp_path / "elsewhere")
+    assert found()["version"].startswith("warn: The template is no longer at")
