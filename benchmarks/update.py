@@ -71,6 +71,6 @@ if __name__ == "__main__":
         print(json.dumps({"seconds": best, "ratios": {name: taken / bare for name, taken in best.items()}}))
     else:
         for name, taken in best.items():
-            print(f"{name:22} {taken:5.2f} s   {taken / bare:4.2f} × copier update")
+            print(f"{name:22} {taken:5.2f} s   {taken / bare:4.2f} of a copier update")
     missed = [name for name in ("pyops update", "pyops update --plan") if best[name] > MOST * bare]
     sys.exit(bool(missed) or best["pyops update --check"] > MOST_CHECK_S)
