@@ -63,7 +63,7 @@ def abort(root: Path) -> Undo:
         raise Refused("The update is committed, and there is work on top of it: commit or stash that first.")
     if undo.commit != head:
         restore(root, undo)
-    if undo.new_branch:
+    if undo.new_branch and git("branch", "--show-current", cwd=root).strip() == undo.new_branch:
         git("switch", "--quiet", *([undo.branch] if undo.branch else ["--detach", undo.head]), cwd=root)
         git("branch", "--quiet", "-D", undo.new_branch, cwd=root)
     shutil.rmtree(_home(root))

@@ -60,6 +60,7 @@ def plan(order: Order) -> Outcome:
 def apply(order: Order, *, tell: Callable[[str], None]) -> Outcome:
     """Update the project's files, and try the result; conflicts are left in the files, as git leaves them."""
     _check_clean(order.root)
+    _check_branch(order)
     with _prepared(order) as (planned, merged):
         if merged is None:
             return Outcome(EXIT_CLEAN, [planned.as_text()], planned.as_json())
@@ -163,15 +164,14 @@ def _write(order: Order, planned: Plan, merged: Merge) -> undo.Undo:
     )
     undo.begin(root, kept)
     try:
-        if order.branch:
-            git("switch", "--quiet", "--create", order.branch, cwd=root)
         for path, text in contents.items():
             _put(root, path, text, merged)
         _stage_conflicts(root, merged)
+        if order.branch:  # last, so that whatever stops us before has no branch to take back
+            git("symbolic-ref", "HEAD", f"refs/heads/{order.branch}", cwd=root)
+            git("update-ref", "HEAD", kept.head, cwd=root)
     except BaseException as error:
-        undo.restore(root, kept)
-        if order.branch and git("branch", "--show-current", cwd=root).strip() == order.branch:
-            undo.abort(root)
+        undo.abort(root)
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted("Stopped; everything is as it was.") from error
         raise
@@ -203,10 +203,11 @@ def _stage_conflicts(root: Path, merged: Merge) -> None:
     """Let git know what is undecided, as after a merge of its own: `git status`, `git checkout --theirs` work."""
     top, below = top_level(root), undo.prefix(root)
     for path, stages in merged.stages.items():
-        lines = [f"0 {'0' * 40}\t{below}{path}"]
+        lines = []
         for stage in stages:
             blob = git("hash-object", "-w", "--stdin", "--path", f"{below}{path}", cwd=top, stdin=stage.content).strip()
             lines.append(f"{stage.mode} {blob} {stage.number}\t{below}{path}")
+        lines.insert(0, f"0 {'0' * len(blob)}\t{below}{path}")  # nothing at the stage of what is merged
         git("update-index", "-z", "--index-info", cwd=top, stdin="\0".join([*lines, ""]).encode())
 
 
@@ -249,6 +250,17 @@ def _check_clean(root: Path) -> None:
     if begun and begun.head == git("rev-parse", "HEAD", cwd=root).strip():
         raise Refused(f"The update to {begun.to} is not finished: pyops update --finish or --abort ({names}).")
     raise Refused(f"There is uncommitted work: commit or stash it first ({names}).")
+
+
+def _check_branch(order: Order) -> None:
+    if order.branch is None:
+        return
+    try:
+        git("check-ref-format", "--branch", order.branch, cwd=order.root)
+    except GitError as error:
+        raise Refused(f"{order.branch!r} is no name for a branch.") from error
+    if git("branch", "--list", order.branch, cwd=order.root):
+        raise Refused(f"There is a branch {order.branch} already: choose another name, or git branch -D it.")
 
 
 def _how_to_decide() -> list[str]:

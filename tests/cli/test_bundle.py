@@ -60,6 +60,19 @@ def test_an_update_needs_no_network(project: Path, pyops: Pyops, words: tuple[st
     assert recorded(project) == ("v0.2.0", ADDRESS)
 
 
+def test_after_an_update_from_the_wheel_plain_copier_goes_on_over_the_network(
+    project: Path, pyops: Pyops, template: Path, write: Write, git: Git
+) -> None:
+    assert pyops("update", "--no-tests", "--no-lock", "--branch", "next").returncode == 0
+    write(template, {"template/core/notes.py": "newest\n"})
+    git(template, "commit", "-qam", "More")
+    git(template, "tag", "v0.3.0")
+    git(project, "config", "--global", f"url.{template.as_uri()}.insteadOf", ADDRESS)  # where the address leads
+    command = [sys.executable, "-m", "copier", "update", "--defaults", "--quiet"]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    assert ((project / "core/notes.py").read_text(), recorded(project)) == ("newest\n", ("v0.3.0", ADDRESS))
+
+
 @pytest.mark.parametrize(
     "same", ["https://git.invalid/pyops/pyops", "git@git.invalid:pyops/pyops.git", "ssh://git@git.invalid/pyops/pyops"]
 )

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from pyops_cli import main
-from tests.cli.matrix import FIRST, HISTORIES, MEETINGS, ROOT, TOKEN, USERS, USERS_OWN, cells
+from tests.cli.matrix import FIRST, HISTORIES, LAYOUTS, MEETINGS, ROOT, TOKEN, USERS, USERS_OWN, cells
 
 WHOLE = os.environ.get("PYOPS_MATRIX") == "whole"
 AUTHOR = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
@@ -225,8 +225,8 @@ def test_uncommitted_work_stops_an_update_before_it_begins(world: World, tmp_pat
 
 @pytest.mark.parametrize("seed", RANDOM_EDITS)
 def test_random_edits_survive(world: World, tmp_path: Path, seed: int) -> None:
-    project = lived_in(world, tmp_path / "my-tool", user="nobody", layout="own")
     chance = random.Random(seed)
+    project = lived_in(world, tmp_path / "my-tool", user=chance.choice(sorted(USERS)), layout=chance.choice(LAYOUTS))
     for name in chance.sample(sorted(snapshot(project)), k=25):
         disturb(project / name, chance)
     commit(project, "Work")

@@ -235,6 +235,47 @@ def test_a_branch_holds_the_update_as_one_commit_that_abort_takes_back(
     assert git(project, "branch", "--format=%(refname:short)") == "main"
 
 
+@pytest.mark.parametrize("name", ["main", "no..name", "--force"])
+def test_a_branch_that_cannot_be_made_stops_before_anything_is_written(
+    update: Pyops, project: Path, release: Release, git: Git, name: str
+) -> None:
+    release("v0.2.0", SECOND)
+    assert update(f"--branch={name}").returncode == 4
+    assert git(project, "status", "--porcelain", "--branch") == "## main"
+
+
+def test_conflicts_on_a_branch_are_committed_when_finished(
+    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+) -> None:
+    edit({"core/auth.py": "mine\n"})
+    release("v0.2.0", SECOND)
+    assert update("--branch", "next").returncode == 3
+    git(project, "checkout", "--theirs", "core/auth.py")
+    git(project, "add", "core/auth.py")
+    assert update("--finish").returncode == 0
+    assert git(project, "status", "--porcelain", "--branch") == "## next"
+    assert git(project, "log", "--format=%s", "main..next") == "Update PyOps from v0.1.0 to v0.2.0"
+
+
+def test_what_stops_it_while_it_writes_puts_everything_back(
+    update: Pyops,
+    project: Path,
+    release: Release,
+    edit: Callable[[dict[str, str]], None],
+    git: Git,
+) -> None:
+    edit({"core/auth.py": "mine\n", "core/notes.py": "mine\n"})
+    release("v0.2.0", SECOND)
+    before = files(project)
+    git(project, "config", "filter.broken.clean", "exit 1")  # so that git cannot take in a side of the conflict
+    git(project, "config", "filter.broken.required", "true")
+    (project / ".git/info").mkdir(exist_ok=True)
+    (project / ".git/info/attributes").write_text("core/notes.py filter=broken\n")
+    done = update()
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert (files(project), git(project, "diff", "--cached", "--name-only")) == (before, "")
+
+
 def test_abort_has_nothing_to_take_back_without_an_update(update: Pyops, project: Path) -> None:
     assert update("--abort").returncode == 4
 
