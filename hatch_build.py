@@ -18,11 +18,19 @@ class ReleasedVersions(BuildHookInterface):  # type: ignore[type-arg]
             return
         sys.path.insert(0, self.root)
         from pyops_cli import bundle
+        from pyops_cli.errors import CommandError
 
         root = Path(self.root)
         place = root / "pyops_cli" / bundle.PLACE.name
-        if (root / ".git").exists() and (url := os.environ.get("PYOPS_SOURCE") or _origin(root)):
-            bundle.make(root, place, url=url)
+        if (root / ".git").exists():
+            released_at = os.environ.get("PYOPS_SOURCE")
+            try:
+                if url := released_at or _origin(root):
+                    bundle.make(root, place, url=url)
+            except CommandError as error:  # pip's own clone may hold too little; a release must be whole
+                if released_at:
+                    raise
+                self.app.display_warning(f"no released versions of the template are carried: {error}")
         for file in place.glob("*") if place.is_dir() else []:
             build_data["force_include"][str(file)] = f"pyops_cli/{place.name}/{file.name}"
 

@@ -20,7 +20,9 @@ def seconds(run: Callable[[], object]) -> float:
 
 def test_help_names_every_command(pyops: Pyops) -> None:
     shown = pyops("--help").stdout
-    assert [name for name in ("new", "dev", "test", "run") if f"\n  {name} " not in shown] == []
+    assert [
+        name for name in ("new", "update", "doctor", "core", "dev", "test", "run") if f"\n  {name} " not in shown
+    ] == []
 
 
 def test_help_is_there_at_once(pyops_process: Pyops) -> None:
