@@ -1,9 +1,12 @@
 """`pyops update`: a plan first, then all of it or nothing, with exit codes that a program can act on."""
 
+import functools
+import http.server
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -458,6 +461,56 @@ def test_same_named_new_files_conflict_unless_they_agree(
     assert [line for line in git(project, "status", "--porcelain").splitlines() if line.startswith("A")] == [
         "AA core/notes.py"
     ]
+
+
+# ---- Over the network.
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder, no log."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def served(template: Path, tmp_path: Path, git: Git) -> Iterator[Callable[[], str]]:
+    """Put the small template, as it is now, on a server; its address."""
+
+    def publish() -> str:
+        shutil.rmtree(tmp_path / "served", ignore_errors=True)
+        git(tmp_path, "clone", "-q", "--mirror", str(template), "served/tool.git")
+        git(tmp_path / "served/tool.git", "update-server-info")
+        return f"http://127.0.0.1:{server.server_port}/tool.git"
+
+    handler = functools.partial(Quiet, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield publish
+        server.shutdown()
+
+
+@pytest.mark.parametrize("words", [(), ("--to", "dragon")], ids=["newest-tag", "branch"])
+def test_a_template_over_the_network_is_fetched(
+    update: Pyops,
+    project: Path,
+    release: Release,
+    template: Path,
+    served: Callable[[], str],
+    git: Git,
+    words: tuple[str, ...],
+) -> None:
+    git(template, "checkout", "-qb", "dragon")
+    release("v0.2.0", SECOND)
+    git(template, "checkout", "-q", "main")
+    address = served()
+    text = (project / ".copier-answers.yml").read_text()
+    (project / ".copier-answers.yml").write_text(text.replace(str(template), address))
+    git(project, "commit", "-qam", "Move to the network")
+    done = update(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    answers = yaml.safe_load((project / ".copier-answers.yml").read_text())
+    assert (answers["_commit"], answers["_src_path"]) == ("v0.2.0", address)
 
 
 # ---- The trial: lock, a copy of the database, the project's tests.
