@@ -227,6 +227,8 @@ def _try(root: Path, begun: undo.Undo, wanted: trial.Wanted, *, tell: Callable[[
 
 def _commit(root: Path, begun: undo.Undo) -> str:
     git("add", "--all", "--", ".", cwd=root)
+    if not git("status", "--porcelain", "--", ".", cwd=root):  # committed by hand meanwhile
+        return git("rev-parse", "HEAD", cwd=root).strip()
     message = f"Update PyOps from {begun.at} to {begun.to}"
     git("commit", "--quiet", "--no-verify", "--no-gpg-sign", "--message", message, "--", ".", cwd=root)
     return git("rev-parse", "HEAD", cwd=root).strip()
