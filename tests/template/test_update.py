@@ -18,6 +18,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 AUTHOR = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
 USERS_FOLDERS = ("app", "tests", "migrations")
+REVISIONS = "core/migrations/versions"
+LAST = max(file.name[:4] for file in (ROOT / "template" / REVISIONS).glob("[0-9]*.py"))
+NEXT = f"{int(LAST) + 1:04d}"
 
 # What version 0.1.0 has beside the template as it lies here: something to remove.
 FIRST = {"core/old.py": '"""Removed by the next version."""\n', "app/starter_of_old.py": ""}
@@ -34,7 +37,7 @@ CHANGED = {
         'core = [\n    "alembic>=1.20.1,<2",\n    "anyio>=4",',
     ),
     "core/health.py": ('"""Health: ', '"""Health, newer: '),
-    "core/auth.py": ("    is_active: bool = True\n", '    is_active: bool = True\n    email: str = ""\n'),
+    "core/auth.py": ("    is_active: bool = True\n", '    is_active: bool = True\n    later: str = ""\n'),
     "README.md.jinja": ("## Run it", "## Run the newer one"),
     "app/main.py": ("Your tool", "Your newer tool"),
     "app/services/pages.py": ("Services", "Newer services"),
@@ -57,21 +60,21 @@ class Note(SQLModel, table=True):
     user_id: int = Field(foreign_key="core_user.id", ondelete="CASCADE")
     text: str
 ''',
-    "core/migrations/versions/0003_email.py": '''"""email."""
+    f"{REVISIONS}/{NEXT}_later.py": '''"""later."""
 
 import sqlalchemy as sa
 import sqlmodel
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "NEXT"
+down_revision = "LAST"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     with op.batch_alter_table("core_user", recreate="always") as batch_op:
-        batch_op.add_column(sa.Column("email", sqlmodel.AutoString(), nullable=False, server_default=""))
+        batch_op.add_column(sa.Column("later", sqlmodel.AutoString(), nullable=False, server_default=""))
         batch_op.alter_column("name", type_=sqlmodel.AutoString(length=200))
     op.create_table(
         "core_note",
@@ -81,7 +84,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["core_user.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
-''',
+'''.replace("NEXT", NEXT).replace("LAST", LAST),
     "app/hosts/__init__.py": '"""A new starter."""\n',
     "app/hosts/index.html": "",
     "tests/test_newer.py": "",
@@ -269,7 +272,7 @@ def migrated(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The updated project after its `migrate`: a copy to look at."""
     folder = shutil.copytree(world.project, tmp_path_factory.mktemp("migrated") / "my-tool", symlinks=True)
     said = core(folder, "migrate")
-    assert ("core: 0003" in said, "app: up to date" in said) == (True, True), said
+    assert (f"core: {NEXT}" in said, "app: up to date" in said) == (True, True), said
     return folder
 
 
@@ -304,7 +307,7 @@ def test_exactly_this_changed(world: World) -> None:
         " M .copier-answers.yml",
         " D core/old.py",
         "?? core/notes.py",
-        "?? core/migrations/versions/0003_email.py",
+        f"?? {REVISIONS}/{NEXT}_later.py",
     }
     assert set(changed) == expected
 
@@ -324,7 +327,7 @@ def test_what_is_the_users_is_theirs_byte_for_byte(world: World) -> None:
 
 def test_no_starter_of_the_new_version_is_born(world: World) -> None:
     born = files(world.project).keys() - world.before.keys()
-    assert born == {"core/notes.py", "core/migrations/versions/0003_email.py"}
+    assert born == {"core/notes.py", f"{REVISIONS}/{NEXT}_later.py"}
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "Dockerfile", ".gitignore"])
@@ -351,7 +354,7 @@ def test_a_second_update_changes_nothing(project: Path) -> None:
 
 
 def test_the_new_version_asks_for_its_migration_first(project: Path) -> None:
-    assert "core migrations are pending: 0003" in core(project, "get", "/-/ready", check=False)
+    assert f"core migrations are pending: {NEXT}" in core(project, "get", "/-/ready", check=False)
 
 
 def test_the_old_database_follows_with_every_row(migrated: Path) -> None:
@@ -382,7 +385,7 @@ def test_the_constraints_of_the_old_database_still_hold(migrated: Path, tmp_path
         with pytest.raises(sqlite3.IntegrityError):
             database.execute("INSERT INTO favourite VALUES (9, 1, 99)")
         with pytest.raises(sqlite3.IntegrityError):
-            columns = "name, role, password_hash, is_active, created_at, email"
+            columns = "name, role, password_hash, is_active, created_at, later"
             database.execute(f"INSERT INTO core_user (id, {columns}) SELECT 9, {columns} FROM core_user")
 
 
