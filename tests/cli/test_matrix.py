@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,12 +61,14 @@ def pyops(*words: str, cwd: Path) -> tuple[int, str, str]:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         argv, sys.argv = sys.argv, ["pyops", *words]
+        on_end = signal.getsignal(signal.SIGTERM)
         try:
             main.run()
         except SystemExit as end:
             return int(end.code or 0), out.getvalue(), err.getvalue()
         finally:
             sys.argv = argv
+            signal.signal(signal.SIGTERM, on_end)
     return 0, out.getvalue(), err.getvalue()
 
 
