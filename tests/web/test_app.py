@@ -122,7 +122,7 @@ def test_the_menu_shows_where_one_is(path: str, active: str, client: TestClient)
 
 def test_the_menu_is_in_the_order_of_the_features(client: TestClient) -> None:
     links = [link.text for link in html(client.get("/shop")).all("nav[aria-label=Main]")[0].all("a")]
-    builtin = ["Alerts", "Jobs", "Audit", "People", "API", "Settings", "Components"]
+    builtin = ["Alerts", "Jobs", "People", "Audit", "API", "Settings", "Components"]
     assert links == ["Home", "Services", "Shop", "Office", *builtin]
 
 

@@ -1,9 +1,12 @@
 """The built-in pages: features like any other, made with the public API."""
 
 from ..feature import Feature
-from . import alerts, audit, docs, gallery, jobs, people
+from .alerts import channels, findings
+from .inside import pages as inside
+from .jobs import pages as jobs
+from .people import account, people, sign_in
 
 
 def features() -> list[Feature]:
     """Core's own features, in the order of the menu."""
-    return [alerts.feature, jobs.feature, audit.feature, people.feature, docs.feature, gallery.feature]
+    return [Feature(findings, channels), Feature(jobs), Feature(people, account, sign_in), Feature(inside)]
