@@ -209,16 +209,17 @@ class App:
             self._add(function, mark, name=f"{feature.name}.{function.__name__}", owner=feature.folder)
         for router in feature.routers:
             pages.check_router(router)
-            self.api.include_router(router, dependencies=[Depends(pages.signed_in)])
+            self.api.include_router(router, dependencies=[Depends(pages.access("viewer", writing="operator"))])
 
     def _add(self, function: Callable[..., Any], mark: PageMark | ActionMark, *, name: str, owner: str = "") -> None:
         method = "GET" if isinstance(mark, PageMark) else "POST"
         self._refuse_twice(function, mark.path, method)
         if mark.public:
             self._public.append(compile_path(mark.path)[0])
-        answer, gate = pages.endpoint(function, mark, owner=owner), Depends(pages.access(mark))
+        answer, gate = pages.endpoint(function, mark, owner=owner), [Depends(pages.access(mark.role))]
         kept_out: dict[str, Any] = {"include_in_schema": False, "response_model": None}
-        self.api.add_api_route(mark.path, answer, methods=[method], dependencies=[gate], name=name, **kept_out)
+        gates = [] if mark.public else gate
+        self.api.add_api_route(mark.path, answer, methods=[method], dependencies=gates, name=name, **kept_out)
 
     def _refuse_twice(self, function: Callable[..., Any], path: str, method: str) -> None:
         for route in self.api.routes:
