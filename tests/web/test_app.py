@@ -1,6 +1,5 @@
 """The spine: what an app mounts, how it starts, what every page has, and what it says about itself."""
 
-import asyncio
 import re
 
 import pytest
@@ -60,7 +59,8 @@ class Look:
 
     def __call__(self, path: str, role: str = "admin") -> tuple[int, str]:
         who = Identity("command line", role)
-        return asyncio.run(self.app.look(self.runtime, path, who))
+        answer = self.app.look(self.runtime, path, who)
+        return answer.status_code, answer.text
 
 
 @pytest.fixture
