@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlmodel import Field, SQLModel, col
 
 from . import notify
@@ -82,7 +82,10 @@ def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: tim
     at, told = now(), list[tuple[str, Found]]()
     mine = select(Found).where(col(Found.alert) == name)
     still = {row.key: row for row in db.execute(mine.where(col(Found.resolved_at).is_(None))).scalars()}
-    muted = {row.key: row.muted_until for row in db.execute(mine.where(_is_muted())).scalars()}
+    muted = {
+        row.key: row.muted_until
+        for row in db.execute(mine.where(col(Found.muted_until) > func.current_date())).scalars()
+    }
     for key, one in findings.items():
         row = still.pop(key, None)
         if row is None:
@@ -113,13 +116,8 @@ def in_words(told: Sequence[tuple[str, Found]]) -> tuple[str, str]:
 
 def forget(db: Session, names: Iterable[str]) -> None:
     """Resolve, silently, what alerts found that no longer exist."""
-    gone = select(Found).where(col(Found.resolved_at).is_(None), col(Found.alert).not_in(list(names)))
-    for row in db.execute(gone).scalars():
-        row.resolved_at = now()
-
-
-def _is_muted() -> ColumnElement[bool]:
-    return and_(col(Found.muted_until).is_not(None), col(Found.muted_until) > func.current_date())
+    gone = update(Found).where(col(Found.resolved_at).is_(None), col(Found.alert).not_in(list(names)))
+    db.bulk(gone.values(resolved_at=now()), why="the alert is gone")
 
 
 def needs_attention() -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from anyio import CapacityLimiter, to_thread
@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from . import alerts, audit, builtin, cards, log, marks, migrations, pages, settings
 from .api import document
@@ -148,30 +148,20 @@ class App:
         here = runtime.settings, runtime.database, self.templates
         self.api.state.serving = Serving(*here, *limits, self.context, runtime)
 
-    async def look(self, runtime: Runtime, path: str, identity: Identity) -> tuple[int, str]:
-        """What a page answers to somebody, as status and text, without a server."""
+    def look(self, runtime: Runtime, path: str, identity: Identity) -> Any:
+        """What a page answers to somebody, without a server: a response with `status_code` and `text`."""
+        from starlette.testclient import TestClient  # here, for no server needs it
+
+        async def as_somebody(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["state"] = {"identity": identity, "request_id": "command-line"}
+            try:
+                await self.api(scope, receive, send)
+            finally:
+                settle(scope, 500)
+
         self._serve(runtime)
-        raw, _, query = path.partition("?")
-        path = unquote(raw)
-        sent: list[Message] = []
-
-        async def receive() -> Message:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        scope: Scope = {
-            "type": "http", "method": "GET", "path": path, "raw_path": raw.encode(), "query_string": query.encode(),
-            "headers": [(b"accept", b"text/html"), (b"host", b"localhost")], "scheme": "http", "http_version": "1.1",
-            "server": ("localhost", 80), "client": None, "root_path": "",
-            "state": {"identity": identity, "request_id": "command-line"},
-        }  # fmt: skip
-        try:
-            await self.api(scope, receive, send)
-        finally:
-            settle(scope, 500)
-        return sent[0]["status"], b"".join(message.get("body", b"") for message in sent).decode()
+        browser = TestClient(as_somebody, base_url="http://localhost", headers={"accept": "text/html"})
+        return browser.get(path, follow_redirects=False)
 
     def _running(self) -> tuple[Settings, Database]:
         if self.runtime is None:
@@ -209,16 +199,17 @@ class App:
             self._add(function, mark, name=f"{feature.name}.{function.__name__}", owner=feature.folder)
         for router in feature.routers:
             pages.check_router(router)
-            self.api.include_router(router, dependencies=[Depends(pages.signed_in)])
+            self.api.include_router(router, dependencies=[Depends(pages.access("viewer", writing="operator"))])
 
     def _add(self, function: Callable[..., Any], mark: PageMark | ActionMark, *, name: str, owner: str = "") -> None:
         method = "GET" if isinstance(mark, PageMark) else "POST"
         self._refuse_twice(function, mark.path, method)
         if mark.public:
             self._public.append(compile_path(mark.path)[0])
-        answer, gate = pages.endpoint(function, mark, owner=owner), Depends(pages.access(mark))
+        answer, gate = pages.endpoint(function, mark, owner=owner), [Depends(pages.access(mark.role))]
         kept_out: dict[str, Any] = {"include_in_schema": False, "response_model": None}
-        self.api.add_api_route(mark.path, answer, methods=[method], dependencies=[gate], name=name, **kept_out)
+        gates = [] if mark.public else gate
+        self.api.add_api_route(mark.path, answer, methods=[method], dependencies=gates, name=name, **kept_out)
 
     def _refuse_twice(self, function: Callable[..., Any], path: str, method: str) -> None:
         for route in self.api.routes:

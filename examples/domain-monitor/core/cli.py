@@ -1,6 +1,5 @@
 """The tool's own command line: serve, migrate, run jobs, people, tokens, and a look inside."""
 
-import asyncio
 import signal
 import socket
 import sys
@@ -165,9 +164,9 @@ def routes() -> None:
 def get(path: str, role: str) -> None:
     """Print what a page answers, as somebody with a role would see it; no server is needed."""
     with opened() as runtime:
-        status, text = asyncio.run(load_app().look(runtime, path, Identity("command line", auth.known_role(role))))
-    click.echo(text)
-    if status >= 400:
+        answer = load_app().look(runtime, path, Identity("command line", auth.known_role(role)))
+    click.echo(answer.text)
+    if answer.status_code >= 400:
         sys.exit(1)
 
 

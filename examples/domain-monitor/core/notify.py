@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, update
@@ -14,11 +14,10 @@ from . import http
 from .crypto import Encrypted
 from .db import Session
 from .errors import CoreError
-from .jobs import LIVE, JobRun
+from .jobs import JobRun
 from .time import now
 
 DELIVERY = "core.deliver"  # the built-in job that empties the outbox
-GIVEN_UP_AFTER = timedelta(days=3)
 
 
 class Channel(SQLModel, table=True):
@@ -54,19 +53,10 @@ def put(db: Session, title: str, body: str, *, is_critical: bool = False) -> int
     wanted = select(col(Channel.id)).where(col(Channel.is_active))
     channels = db.execute(wanted if is_critical else wanted.where(~col(Channel.only_critical))).scalars().all()
     db.add_all(Message(channel_id=id or 0, title=title, body=body) for id in channels)
-    if channels:
-        waiting = update(JobRun).where(col(JobRun.job) == DELIVERY, col(JobRun.state) == "queued")
-        db.bulk(waiting.values(not_before=None), why="a new message")
-        going = select(col(JobRun.id)).where(col(JobRun.job) == DELIVERY, col(JobRun.state).in_(LIVE))
-        if db.execute(going.where(col(JobRun.state) == "queued")).first() is None:
-            db.add(JobRun(job=DELIVERY, started_by="alerts"))
+    waiting = update(JobRun).where(col(JobRun.job) == DELIVERY, col(JobRun.state) == "queued")
+    if channels and not db.bulk(waiting.values(not_before=None), why="a new message"):
+        db.add(JobRun(job=DELIVERY, started_by="alerts"))
     return len(channels)
-
-
-def unsent(at: datetime) -> Any:
-    """SELECT the messages that are still to go out, with their channels, the oldest first."""
-    waiting = (col(Message.sent_at).is_(None), col(Message.created_at) > at - GIVEN_UP_AFTER, col(Channel.is_active))
-    return select(Message, Channel).join(Channel).where(*waiting).order_by(col(Message.id))
 
 
 def fits(url: str) -> bool:

@@ -22,7 +22,7 @@ from . import marks, security
 from .auth import Identity
 from .db import Database, Session
 from .errors import CoreError, DeclarationError, Refused
-from .marks import ActionMark, PageMark
+from .marks import ActionMark, PageMark, Role
 from .settings import Settings
 from .tables import TYPES, TableView, UrlState, export
 from .ui import Templates, target_block
@@ -100,7 +100,7 @@ async def _session(request: Request) -> Session:
     return session
 
 
-async def _identity(request: Request) -> Identity:
+async def _identity(request: HTTPConnection) -> Identity:
     identity: Identity | None = request.scope["state"].get("identity")
     if identity is None:
         raise Refused(401, "Sign in first.")
@@ -241,15 +241,15 @@ def _heading(view: View, function: Callable[..., Any] | None) -> Mapping[str, st
     return {"title": title, "subtitle": subtitle}
 
 
-def access(mark: PageMark | ActionMark) -> Callable[[Request], Awaitable[None]]:
-    """A dependency that refuses whom a page or action is not for, before anything else is looked at."""
+def access(role: Role, *, writing: Role | None = None) -> Callable[[HTTPConnection], Awaitable[None]]:
+    """A dependency that refuses whom something is not for, before anything else is looked at."""
 
-    async def check(request: Request) -> None:
-        if mark.public:
-            return
-        identity = await _identity(request)
-        if not identity.can(mark.role):
-            raise Refused(403, f"This needs the role {mark.role}; {identity.name} is {identity.role}. Ask an admin.")
+    async def check(connection: HTTPConnection) -> None:
+        identity = await _identity(connection)
+        is_reading = connection.scope.get("method", "GET") in security.SAFE_METHODS
+        needed = role if is_reading else writing or role
+        if not identity.can(needed):
+            raise Refused(403, f"This needs the role {needed}; {identity.name} is {identity.role}. Ask an admin.")
 
     return check
 
@@ -263,24 +263,10 @@ def parameter(declared: inspect.Parameter) -> inspect.Parameter:
 
 
 def _refuse_waiting(function: Callable[..., Any], parameters: Iterable[inspect.Parameter]) -> None:
-    if inspect.iscoroutinefunction(function) and any(_is_session(p.annotation) for p in parameters):
-        raise DeclarationError(
-            f"{marks.where(function)}: {function.__name__} is async and takes DB, which would hold up everybody "
-            "while the database works; write it as a plain def."
-        )
-
-
-def _is_session(annotation: object) -> bool:
-    return getattr(annotation, "__origin__", None) is Session
-
-
-async def signed_in(connection: HTTPConnection) -> None:
-    """The second lock behind the gate, for plain routers: to read, be signed in; to write, be an operator."""
-    identity: Identity | None = connection.scope["state"].get("identity")
-    if identity is None:
-        raise Refused(401, "Sign in first.")
-    if connection.scope.get("method", "GET") not in security.SAFE_METHODS and not identity.can("operator"):
-        raise Refused(403, f"This needs the role operator; {identity.name} is {identity.role}. Ask an admin.")
+    takes_db = any(getattr(parameter.annotation, "__origin__", None) is Session for parameter in parameters)
+    if takes_db and inspect.iscoroutinefunction(function):
+        what = f"{function.__name__} is async and takes DB, which would hold up everybody while the database works"
+        raise DeclarationError(f"{marks.where(function)}: {what}; write it as a plain def.")
 
 
 def check_router(router: APIRouter) -> None:

@@ -1,9 +1,9 @@
 """Channels: who hears of findings; and the delivery, a job, so that a failure is tried again and is seen."""
 
-from typing import Any
+from datetime import timedelta
 
 from fastapi import Request
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from ... import notify
@@ -15,6 +15,7 @@ from ...pages import DB, Data, Go, Params, View, action, page, serving
 from ...tables import Column, Table
 from ...time import now
 
+GIVEN_UP_AFTER = timedelta(days=3)
 _UNKNOWN = "Apprise does not know such an address; it lists them at github.com/caronc/apprise."
 CHANNELS = Table(
     Channel,
@@ -26,17 +27,13 @@ CHANNELS = Table(
 )
 
 
-def _check(data: dict[str, Any]) -> list[tuple[str, str]]:
-    return [("url", _UNKNOWN)] if data.get("url") and not notify.fits(str(data["url"])) else []
-
-
 FORM = Form(
     Channel,
     Field(Channel.name),
     Field(Channel.url, label="Address", secret=True, placeholder="mailtos://user:password@example.com"),
     Field(Channel.only_critical),
     Field(Channel.is_active, label="Active"),
-    check=_check,
+    check=lambda data: [("url", _UNKNOWN)] if "url" in data and not notify.fits(str(data["url"])) else [],
 )
 
 
@@ -88,7 +85,9 @@ def delete(id: int, db: DB) -> Go:
 @job(timeout=600, retries=12)
 def deliver(db: DB, run: Run) -> None:
     """Send the messages that wait, channel by channel."""
-    for message, channel in db.execute(notify.unsent(now())).all():
+    is_fresh = (col(Message.sent_at).is_(None), col(Message.created_at) > now() - GIVEN_UP_AFTER)
+    unsent = select(Message, Channel).join(Channel).where(*is_fresh, col(Channel.is_active)).order_by(col(Message.id))
+    for message, channel in db.execute(unsent).all():
         mine = update(Message).where(col(Message.id) == message.id)
         with run.step(channel.name) as step:
             try:
