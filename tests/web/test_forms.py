@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import HttpUrl
 from sqlalchemy import CheckConstraint, String, UniqueConstraint
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field as ModelField
 from sqlmodel import select
 from starlette.testclient import TestClient
@@ -400,6 +401,11 @@ def test_a_form_that_was_refused_can_be_sent_again(client: TestClient, sell: Sel
     assert client.post("/shop/new", data=form).status_code == 422
     sell(Maker(id=1, name="Anna"))
     assert client.post("/shop/new", data=form).status_code == 303
+
+
+def test_a_refusal_of_the_database_that_no_form_asked_for_stays_an_error(database: Database) -> None:
+    with database.writing(TESTER) as db, pytest.raises(IntegrityError):
+        answered(db, lambda: db.add_all([Item(name="chair"), Item(name="chair")]) or db.flush())
 
 
 def test_old_marks_of_sent_forms_are_forgotten(client: TestClient, sell: Sell, database: Database) -> None:

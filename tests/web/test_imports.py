@@ -111,6 +111,11 @@ def test_a_file_that_cannot_be_read_says_why_where_it_was_chosen(
         assert db.exec(select(Upload)).all() == []
 
 
+def test_a_workbook_that_is_written_reads_the_same() -> None:
+    rows = [["name", "note"], ["chair", "a\0b"]]
+    assert list(sheets.read(b"".join(sheets.write("things", rows)), "file")) == [["name", "note"], ["chair", "ab"]]
+
+
 def test_a_workbook_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheets, "LARGEST_UNPACKED", 100)
     with pytest.raises(UserError, match="too large when unpacked"):
