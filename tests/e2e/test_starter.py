@@ -10,7 +10,18 @@ from tests.e2e.conftest import REPOSITORY, Seen, Tool
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Page]
-PAGES = ["/", "/services", "/services/new", "/-/jobs", "/-/alerts", "/-/channels", "/-/audit", "/-/ui", "/-/api"]
+PAGES = [
+    "/",
+    "/services",
+    "/services/new",
+    "/services/import",
+    "/-/jobs",
+    "/-/alerts",
+    "/-/channels",
+    "/-/audit",
+    "/-/ui",
+    "/-/api",
+]
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +54,34 @@ def test_a_mistake_is_shown_beside_its_field_and_nothing_typed_is_lost(starter: 
     page.get_by_role("button", name="Add service").click()
     expect(page.locator("#toasts")).to_contain_text("Shop is watched from now on")
     expect(page.locator("#services tbody")).to_contain_text("Shop")
+    assert [text for text in seen.complaints if "422" not in text] == []
+
+
+def test_a_form_is_sent_once_however_often_its_button_is_pressed(starter: Tool, visit: Visit) -> None:
+    page = visit(starter, "/services/new", javascript=False)
+    page.get_by_label("Name").fill("Twice")
+    page.get_by_label("URL").fill("https://twice.example.com")
+    page.get_by_role("button", name="Add service").dblclick()
+    expect(page.locator("#services tbody")).to_contain_text("Twice")
+    expect(page.locator("[role=alert]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_file_is_imported_step_by_step(starter: Tool, visit: Visit, seen: Seen, javascript: bool) -> None:
+    page = visit(starter, "/services/import", javascript=javascript)
+    sheet = f"Name;URL;Cost\nFrom a file {javascript};https://example.com;5\nBad;nowhere;\n"
+    for good in (False, True):
+        content = (sheet if not good else sheet.partition("Bad")[0]).encode()
+        page.goto(f"{starter.url}/services/import")
+        page.get_by_label("File").set_input_files({"name": "s.csv", "mimeType": "text/csv", "buffer": content})
+        page.get_by_role("button", name="Show the columns").click()
+        expect(page.get_by_label("Cost")).to_have_value("-")
+        page.get_by_role("button", name="Show what would change").click()
+        if not good:
+            expect(page.locator("#wrong tbody")).to_contain_text("Bad")
+        assert not javascript or Axe().run(page).violations_count == 0
+    page.get_by_role("button", name="Import 1 row").click()
+    expect(page.locator("#services tbody")).to_contain_text(f"From a file {javascript}")
     assert [text for text in seen.complaints if "422" not in text] == []
 
 

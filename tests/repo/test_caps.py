@@ -33,6 +33,7 @@ PUBLIC = [
     "Form",
     "Go",
     "Identity",
+    "Import",
     "Params",
     "Refused",
     "Run",

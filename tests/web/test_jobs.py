@@ -87,7 +87,7 @@ def test_a_run_without_parameters_has_the_defaults(client: TestClient, database:
 
 def test_the_form_has_an_input_for_each_parameter(client: TestClient) -> None:
     form = html(client.get(f"/-/jobs/{JOB}")).one("#run_with form")
-    shown = {one.attribute("name"): one.attribute("type") for one in form.all("input, select")}
+    shown = {one.attribute("name"): one.attribute("type") for one in form.all("[id^=f-]")}
     assert shown == {
         "item": "number", "factor": "number", "note": "text", "is_dry": "", "since": "date", "mode": "", "size": "",
     }  # fmt: skip

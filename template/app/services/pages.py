@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core import DB, Cell, Column, Data, Field, Form, Go, Params, Refused, Table, View, action, page
+from core import DB, Cell, Column, Data, Field, Form, Go, Import, Params, Refused, Table, View, action, page
 
 from .models import Service
 
@@ -30,6 +30,7 @@ SERVICES = Table(
     empty="Add the first service that should answer.",
 )
 SERVICE = Form(Service, Field(Service.name), Field(Service.url, label="URL"), Field(Service.owner))
+IMPORT = Import(SERVICE, key="name")
 
 
 @page("/services", nav="Services", icon="activity")
@@ -67,6 +68,19 @@ def add(db: DB, data: Data) -> View | Go:
         )
     SERVICE.save(db, form)
     return Go(index, toast=f"{form.data['name']} is watched from now on")
+
+
+@page("/services/import", role="operator")
+def import_page() -> View:
+    """Many services at once, from a file; you see first what would change."""
+    return View("core/import.html", title="Import services", step=IMPORT.show())
+
+
+@action("/services/import")
+def import_services(db: DB, data: Data) -> View | Go:
+    """Add and change services from a file."""
+    step = IMPORT.take(db, data)
+    return Go(index, toast=step.said) if step.said else View("core/import.html", status=step.status, step=step)
 
 
 @page("/services/{id}", role="operator")

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 
+from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -28,6 +29,7 @@ class Maker(Base, table=True):
 
 class Item(Base, table=True):
     __tablename__ = "shop_item"
+    __table_args__ = (CheckConstraint("weight < 1000000", name="liftable"),)
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True, min_length=2, max_length=40)

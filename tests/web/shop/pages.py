@@ -8,7 +8,23 @@ from sqlmodel import col, select
 from starlette.responses import PlainTextResponse, Response
 
 from app.settings import Settings
-from core import DB, Cell, Column, CurrentUser, Data, Field, Form, Go, Params, Refused, Table, View, action, page
+from core import (
+    DB,
+    Cell,
+    Column,
+    CurrentUser,
+    Data,
+    Field,
+    Form,
+    Go,
+    Import,
+    Params,
+    Refused,
+    Table,
+    View,
+    action,
+    page,
+)
 from core.errors import Busy
 
 from .models import Item, Maker
@@ -35,7 +51,7 @@ ITEMS = Table(
 ITEM = Form(
     Item,
     Field(Item.name),
-    Field(Item.maker_id, choices=lambda db: [(str(m.id), m.name) for m in db.exec(select(Maker))]),
+    Field(Item.maker_id),
     Field(Item.colour),
     Field(Item.price, help="Without tax."),
     Field(Item.stock),
@@ -48,6 +64,8 @@ ITEM = Form(
     Field(Item.password, secret=True),
     check=lambda data: [("", "A red thing needs a price.")] if _is_red_and_free(data) else [],
 )
+
+IMPORT = Import(ITEM, key="name")
 
 
 def _is_red_and_free(data: dict[str, object]) -> bool:
@@ -80,6 +98,19 @@ def add(db: DB, data: Data) -> View | Go:
         return View("edit.html", status=422, form=form, to="/shop/new")
     item = ITEM.save(db, form)
     return Go(index, toast=f"{item.name} is for sale")
+
+
+@page("/shop/import", role="operator")
+def import_page() -> View:
+    """Things from a file."""
+    return View("core/import.html", title="Import things", step=IMPORT.show())
+
+
+@action("/shop/import")
+def import_things(db: DB, data: Data) -> View | Go:
+    """Add and change things from a file."""
+    step = IMPORT.take(db, data)
+    return Go(index, toast=step.said) if step.said else View("core/import.html", status=step.status, step=step)
 
 
 @page("/shop/items/{name}/edit", role="operator")
