@@ -128,7 +128,7 @@ class DeclaredJob:
         form = self.form
         defaults = {one.name: one.value for one in form.show(db).fields} if form else {}
         shown = form.read(db, {**defaults, **typed}) if form else forms.FormView([])
-        for name in typed.keys() - defaults.keys():
+        for name in typed.keys() - defaults.keys() - shown.hidden.keys():
             shown.reject("", f"{self.name} has no parameter {name!r}; it has {', '.join(defaults) or 'none'}.")
         return shown
 
@@ -249,7 +249,8 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
             continue
         field = forms.Field.plain(name, FieldInfo.from_annotated_attribute(one.annotation, one.default))
         words = [m.value for m in getattr(field.type, "__members__", {}).values()] or get_args(field.type)
-        is_known = all(isinstance(word, str) for word in words) if field.kind == "select" else field.type in SIMPLE
+        is_choice = field.blank.kind == "select"
+        is_known = all(isinstance(word, str) for word in words) if is_choice else field.type in SIMPLE
         if one.default is one.empty or not is_known:
             raise DeclarationError(
                 f"{marks.where(function)}: {function.__name__} takes {name!r}, which a job cannot be given; write "
@@ -257,7 +258,7 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
                 "float, bool, date, Literal or Enum of words, each also with | None)."
             )
         if field.type is bool:  # an empty box says nothing, and here nothing means the default
-            field.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
+            field.blank.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
         inputs.append(field)
     return given, inputs
 

@@ -18,7 +18,7 @@ from starlette.datastructures import FormData
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
-from . import marks, security
+from . import forms, marks, security
 from .auth import Identity
 from .db import Database, Session
 from .errors import CoreError, DeclarationError, Refused
@@ -157,7 +157,14 @@ def _run(request: Request, function: Callable[..., Any], values: dict[str, Any],
     try:
         if session := request.scope["state"].get("session"):
             session.actor = security.actor_of(request, marks.summary(function))
-        response = _finish(request, function, function(**values), owner)
+        try:
+            result = forms.answered(session, partial(function, **values))
+        except forms.SentAgain as again:
+            session.rollback()
+            result = Go(again.args[0].url, toast=again.args[0].toast)
+        if isinstance(result, Go) and session and (sent := session.info.get("sent")):
+            sent.url, sent.toast = result.url, result.toast
+        response = _finish(request, function, result, owner)
         status = response.status_code
         return response
     except OperationalError as error:

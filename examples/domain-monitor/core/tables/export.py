@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from itertools import islice
-from tempfile import TemporaryFile
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
 from starlette.responses import Response, StreamingResponse
 
+from .. import sheets
 from ..db import Session
 from ..errors import Refused
 from ..time import today
@@ -27,7 +27,6 @@ TYPES = {
     "json": "application/json",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _json: TypeAdapter[Any] = TypeAdapter(Any)
 Read = Callable[[], AbstractContextManager[Session]]
 
@@ -49,7 +48,7 @@ def export(view: TableView, kind: str, read: Read) -> Response:
     if kind == "json":
         return StreamingResponse(_as_json(view, columns, batches, is_paged), media_type=TYPES[kind])
     lines = _lines(columns, batches)
-    body: Iterator[Any] = _as_csv(lines) if kind == "csv" else _as_xlsx(view.id, lines)
+    body: Iterator[Any] = _as_csv(lines) if kind == "csv" else sheets.write(view.id, chain.from_iterable(lines))
     named = {"Content-Disposition": f'attachment; filename="{quote(view.id)}-{today()}.{kind}"'}
     return StreamingResponse(body, media_type=TYPES[kind], headers=named)
 
@@ -92,7 +91,7 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, int | float | Decimal | date | time):
         return value
     text = _json.dump_json(value).decode() if isinstance(value, dict | list) else word(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(sheets.FORMULA) else text
 
 
 def _as_csv(lines: Iterator[list[list[Any]]]) -> Iterator[str]:
@@ -100,18 +99,3 @@ def _as_csv(lines: Iterator[list[list[Any]]]) -> Iterator[str]:
         text = io.StringIO()
         csv.writer(text).writerows(batch)
         yield text.getvalue()
-
-
-def _as_xlsx(title: str, lines: Iterator[list[list[Any]]]) -> Iterator[bytes]:
-    from openpyxl import Workbook  # here, for few need it and everybody would wait for it
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(title[:31])
-    sheet.freeze_panes = "A2"
-    for line in (line for batch in lines for line in batch):
-        sheet.append([ILLEGAL_CHARACTERS_RE.sub("", v) if isinstance(v, str) else v for v in line])
-    with TemporaryFile() as file:
-        book.save(file)
-        file.seek(0)
-        yield from iter(lambda: file.read(65_536), b"")

@@ -1,4 +1,4 @@
-"""Findings, channels, messages; an audit only appended to; people from elsewhere, scopes, throttling; jobs."""
+"""Findings, channels, messages; an audit only appended to; people from elsewhere, scopes, throttling; jobs; forms."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,6 +25,10 @@ def upgrade() -> None:
         *columns(sa.Integer(), "tries"), *moments("created_at"), *moments("sent_at", nullable=True),
         index="channel_id sent_at",
     )  # fmt: skip
+    create("core_sent_form", key("key", AutoString), *moments("at"), *texts("url", "toast"), index="at")
+    create(
+        "core_upload", key("token", AutoString), *texts("user"), *columns(sa.JSON(), "rows"), *moments("at"), index="at"
+    )
     for change in ("UPDATE", "DELETE"):
         refuse("core_audit", change)
 

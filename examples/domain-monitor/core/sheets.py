@@ -1,0 +1,70 @@
+"""Sheets: the rows of a CSV or XLSX file as texts, and a workbook written row by row."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, time
+from tempfile import TemporaryFile
+from typing import Any
+
+from .errors import UserError
+
+LARGEST_UNPACKED = 100_000_000  # bytes
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def read(content: bytes, name: str) -> Iterator[list[str]]:
+    """The cells of each row, as texts; UserError with a sentence when the file is no sheet."""
+    try:
+        for row in _book(content) if content.startswith(b"PK\x03\x04") else _csv(content):
+            yield [_text(cell) for cell in row]
+    except UserError:
+        raise
+    except Exception as error:  # whatever a broken or hostile file brings about
+        raise UserError(f"{name} cannot be read ({error}); save it again as CSV or XLSX.") from error
+
+
+def write(title: str, rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    """A workbook of one sheet, in pieces; its first row stays in sight."""
+    from openpyxl import Workbook  # here, for few need it and everybody would wait for it
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(title[:31])
+    sheet.freeze_panes = "A2"
+    for row in rows:
+        sheet.append([ILLEGAL_CHARACTERS_RE.sub("", v) if isinstance(v, str) else v for v in row])
+    with TemporaryFile() as file:
+        book.save(file)
+        file.seek(0)
+        yield from iter(lambda: file.read(65_536), b"")
+
+
+def _csv(content: bytes) -> Iterator[list[str]]:
+    if content.startswith(b"\xd0\xcf\x11\xe0") or (b"\0" in content and content[:2] not in (b"\xff\xfe", b"\xfe\xff")):
+        raise UserError("This is neither CSV nor XLSX; save the list as one of them and choose that.")
+    for encoding in ("utf-8-sig", "utf-16" if b"\0" in content else "cp1252"):  # as Excel writes, in Western Europe
+        text = content.decode(encoding, errors="replace")
+        if "\ufffd" not in text:
+            break
+    head = next((line for line in text.splitlines() if line.strip()), "")
+    return csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), skipinitialspace=True)
+
+
+def _book(content: bytes) -> Iterator[tuple[Any, ...]]:
+    from openpyxl import load_workbook
+
+    if sum(part.file_size for part in zipfile.ZipFile(io.BytesIO(content)).infolist()) > LARGEST_UNPACKED:
+        raise UserError("This workbook is too large when unpacked; save the one sheet as CSV.")
+    sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
+    sheet.reset_dimensions()  # some programs write wrong ones
+    return iter(sheet.iter_rows(values_only=True))
+
+
+def _text(cell: Any) -> str:
+    """A cell as it would stand in a CSV; an apostrophe that keeps a text from being a formula goes."""
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == time() else cell.isoformat(sep=" ", timespec="seconds")
+    text = "" if cell is None else str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).strip()
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text
