@@ -176,6 +176,10 @@ def dev(
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
 ) -> None:
     """Install what is needed, migrate, and serve with reload."""
+    from pyops_cli import project, styles
+
+    for line in styles.unstyled(project.find_root(Path.cwd())):
+        print(f"pyops: {line}", file=sys.stderr)
     chosen = [f"--host={host}"] if host else []
     chosen += [f"--port={port}"] if port is not None else []
     _run_in_project("-m", "core", "dev", *chosen, *context.args)

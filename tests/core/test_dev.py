@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.cli import _check_port
-from core.dev import broken, unstyled
+from core.dev import broken
 from core.errors import CoreError, UserError, in_one_line
 
 
@@ -50,13 +50,3 @@ def test_an_error_of_ours_is_its_own_sentence() -> None:
 def test_a_port_that_is_taken_is_noticed_before_a_link_is_printed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UserError, match="choose another: --port"):
         _check_port("127.0.0.1", taken.getsockname()[1])
-
-
-def test_a_class_that_no_stylesheet_has_is_reported_with_its_place(tmp_path: Path) -> None:
-    page = '<p class="flex {{ tone }} sm:gap-2">\n<b class="nonsense {% if a %}p-{{ b }}{% endif %} mine">{{ "x" }}</b>'
-    (tmp_path / "app/static").mkdir(parents=True)
-    (tmp_path / "app/index.html").write_text(page)
-    (tmp_path / "app/static/own.css").write_text(".mine { color: red }")
-    assert unstyled(tmp_path / "app") == [
-        "app/index.html:2: no stylesheet has the class 'nonsense'; app/static/*.css may"
-    ]
