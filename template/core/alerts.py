@@ -71,7 +71,7 @@ def look(name: str, summary: str, mark: AlertMark, found: Iterable[Finding], *, 
         if told:
             is_critical = any(row.critical for kind, row in told if kind != "resolved")
             body = f"{body}\n\n{settings.url}/-/alerts"
-            notify.put(db, f"[{settings.tool_name}] {summary} ({title})", body, is_critical=is_critical)
+            notify.put(db, settings, f"{summary} ({title})", body, is_critical=is_critical)
 
     with run.step("findings") as step:
         step.call(compare_and_tell)

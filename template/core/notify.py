@@ -7,30 +7,17 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlmodel import Field, SQLModel, col
 
 from . import http
-from .crypto import Encrypted
 from .db import Session
 from .errors import CoreError
 from .jobs import JobRun
+from .settings import Channel, Settings
 from .time import now
 
 DELIVERY = "core.deliver"  # the built-in job that empties the outbox
-
-
-class Channel(SQLModel, table=True):
-    """One place that messages go to."""
-
-    __tablename__ = "core_channel"
-    __table_args__ = {"info": {"audited": True}}
-
-    id: int | None = Field(default=None, primary_key=True)
-    name: str = Field(unique=True, min_length=1, max_length=80)
-    url: Any = Field(sa_type=Encrypted, description="As Apprise writes it: mailtos://…, slack://…, json://….")
-    only_critical: bool = Field(default=False, description="Leave out what is not critical.")
-    is_active: bool = Field(default=True, description="Messages go there.")
 
 
 class Message(SQLModel, table=True):
@@ -39,7 +26,7 @@ class Message(SQLModel, table=True):
     __tablename__ = "core_message"
 
     id: int | None = Field(default=None, primary_key=True)
-    channel_id: int = Field(foreign_key="core_channel.id", ondelete="CASCADE", index=True)
+    channel: str
     title: str
     body: str
     created_at: datetime = Field(default_factory=now)
@@ -48,33 +35,28 @@ class Message(SQLModel, table=True):
     error: str = ""
 
 
-def put(db: Session, title: str, body: str, *, is_critical: bool = False) -> int:
-    """Leave a message for every active channel that takes it, and have it delivered; how many take it."""
-    wanted = select(col(Channel.id)).where(col(Channel.is_active))
-    channels = db.execute(wanted if is_critical else wanted.where(~col(Channel.only_critical))).scalars().all()
-    db.add_all(Message(channel_id=id or 0, title=title, body=body) for id in channels)
+def put(db: Session, settings: Settings, title: str, body: str, *, is_critical: bool = False) -> int:
+    """Leave a message for every channel that takes it, and have it delivered; how many take it."""
+    wanted = [channel for channel in settings.notify if is_critical or not channel.only_critical]
+    named = f"[{settings.tool_name}] {title}"
+    db.add_all(Message(channel=channel.name, title=named, body=body) for channel in wanted)
     waiting = update(JobRun).where(col(JobRun.job) == DELIVERY, col(JobRun.state) == "queued")
-    if channels and not db.bulk(waiting.values(not_before=None), why="a new message"):
+    if wanted and not db.bulk(waiting.values(not_before=None), why="a new message"):
         db.add(JobRun(job=DELIVERY, started_by="alerts"))
-    return len(channels)
+    return len(wanted)
 
 
-def fits(url: str) -> bool:
-    """Whether Apprise can read an address."""
-    with _apprise() as apprise:
-        return apprise.Apprise.instantiate(url) is not None
-
-
-def send(url: str, title: str, body: str) -> None:
+def send(channel: Channel, title: str, body: str) -> None:
     """Send one message now; CoreError with Apprise's own words when it did not go out."""
     if reason := http.forbidden():
         raise CoreError(f"{reason} while a message would be sent; send first, then write")
     with _apprise() as apprise, apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:
         to = apprise.Apprise()
-        is_sent = to.add(url) and to.notify(body=body, title=title)
+        is_sent = to.add(channel.url.get_secret_value()) and to.notify(body=body, title=title)
         words = " ".join(said.getvalue().split())
     if not is_sent:
-        raise CoreError(f"the message did not go out: {words or 'its channel refused it'}")
+        reason = words or "Apprise does not know its address, or the other side refused it"
+        raise CoreError(f"{channel.name}: the message did not go out: {reason}")
 
 
 @contextmanager

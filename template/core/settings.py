@@ -42,6 +42,14 @@ class Provider(BaseModel):
     roles: dict[str, Role] = {}
 
 
+class Channel(BaseModel):
+    """A place that messages go to, as Apprise writes it: mailtos://…, slack://…, json://…."""
+
+    name: str
+    url: SecretStr
+    only_critical: bool = False
+
+
 class Settings(BaseSettings):
     """What can be set from outside. A project adds its own in `app/settings.py`."""
 
@@ -59,6 +67,7 @@ class Settings(BaseSettings):
     proxy_user_header: str = Field("", description="Names who is signed in; counts from TRUSTED_PROXIES only.")
     proxy_groups_header: str = Field("", description="Names their groups, with commas.")
     proxy_roles: dict[str, Role] = Field({}, description="The role that a group gives, as JSON; * is everybody.")
+    notify: list[Channel] = Field([], description="Who hears of findings, as JSON; see the guide.")
     timezone: str = Field("UTC", description="In which cron expressions are read, as in Europe/Paris.")
     session_days: int = Field(14, ge=1, description="How long a sign-in lasts without a visit.")
     runs_kept_days: int = Field(

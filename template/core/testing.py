@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup, Tag
+from pydantic import SecretStr
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
@@ -20,9 +21,9 @@ from .crypto import Keyring
 from .db import Actor, Database, Session
 from .jobs import JobRun, Run, RunLog
 from .marks import AlertMark, Role
-from .notify import Channel, Message
+from .notify import Message
 from .runner import arguments_of
-from .settings import Settings
+from .settings import Channel, Settings
 
 TESTER = Actor("test", "test")
 
@@ -169,10 +170,9 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
 
 
 @pytest.fixture
-def sent(database: Database) -> Callable[[], list[Message]]:
-    """Lists the messages that would go out by now, to channels of all kinds."""
-    with database.write(TESTER) as db:
-        db.add(Channel(name="tests", url="json://localhost"))
+def sent(database: Database, settings: Settings) -> Callable[[], list[Message]]:
+    """Lists the messages that would go out by now."""
+    settings.notify = [Channel(name="tests", url=SecretStr("json://localhost"))]
 
     def messages() -> list[Message]:
         with database.read() as db:

@@ -7,15 +7,14 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import StatementError
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, select
 
 from core.crypto import KEY_FILE, Keyring, fingerprint, new_token
 from core.db import Database, Session
 from core.errors import CoreError, UserError
-from core.notify import Channel
 from core.rotation import rotate
 from core.testing import TESTER
-from tests.core.samples import Item, join, start, together
+from tests.core.samples import Item, Sample, join, start, together
 
 SECRET = {"key": "k-1", "secret": ["s", 2, None]}
 
@@ -76,14 +75,13 @@ def test_a_process_that_runs_on_uses_a_key_that_another_added(tmp_path: Path) ->
     assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
 
 
-def test_every_secret_of_the_database_is_encrypted_again(store: Database, write: Session, tmp_path: Path) -> None:
-    write.add(channel := Channel(name="ops", url="json://secret"))
+def test_every_secret_of_the_database_is_encrypted_again(store: Database, write: Session) -> None:
+    write.add(Item(name="a", login=SECRET))
     write.commit()
-    assert rotate(store, TESTER) == 1
+    assert rotate(store, TESTER, Sample.metadata) == 1
     store.keyring.drop_old_keys()
     with store.read() as db:
-        assert db.get_one(Channel, channel.id).url == "json://secret"
-        assert "secret" not in str(db.connection().execute(text("SELECT url FROM core_channel")).scalar())
+        assert db.exec(select(Item)).one().login == SECRET
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ PAGES = [
     "/services/import",
     "/-/jobs",
     "/-/alerts",
-    "/-/channels",
     "/-/audit",
     "/-/ui",
     "/-/api",

@@ -8,13 +8,15 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlmodel import select
 from starlette.testclient import TestClient
 
 from core.alerts import Found
-from core.builtin.alerts.channels import deliver
+from core.builtin.alerts.findings import deliver
 from core.db import Database
-from core.notify import Channel, Message
+from core.notify import Message
+from core.settings import Channel, Settings
 from core.testing import TESTER, Ran, html
 from core.time import now, today
 
@@ -65,16 +67,16 @@ def hook() -> Iterator[type[Hook]]:
     server.server_close()
 
 
-def channel(database: Database, address: str) -> int:
-    row = Channel(name="ops", url=address)
-    with database.write(TESTER) as db:
-        db.add(row)
-    return row.id or 0
+@pytest.fixture
+def message(database: Database, settings: Settings) -> Callable[[str], None]:
+    """Leaves a message for a channel at this address, the only one."""
 
+    def put(address: str) -> None:
+        settings.notify = [Channel(name="ops", url=SecretStr(address))]
+        with database.write(TESTER) as db:
+            db.add(Message(channel="ops", title="2 new", body="chairs: sold out"))
 
-def message(database: Database, channel_id: int) -> None:
-    with database.write(TESTER) as db:
-        db.add(Message(channel_id=channel_id, title="2 new", body="chairs: sold out"))
+    return put
 
 
 def test_the_menu_counts_what_wants_attention(client: TestClient, wrong: Callable[..., int]) -> None:
@@ -130,45 +132,51 @@ def test_a_calendar_with_a_wrong_secret_is_not_there(served: TestClient) -> None
     assert served.get("/-/alerts/calendar/guess").status_code == 404
 
 
-def test_an_address_that_apprise_does_not_know_is_refused_beside_its_field(client: TestClient) -> None:
-    response = client.post("/-/channels", data={"name": "ops", "url": "nonsense"})
-    assert response.status_code == 422
-    assert "Apprise does not know" in html(response).one("#f-url-error").text
-
-
-def test_a_channel_is_added_tried_and_removed(client: TestClient, hook: Any) -> None:
-    client.post("/-/channels", data={"name": "ops", "url": hook.address, "is_active": "true"})
-    assert client.post("/-/channels/1/test").status_code == 303
+def test_a_channel_is_tried(client: TestClient, hook: Any, message: Callable[[str], None]) -> None:
+    message(hook.address)
+    assert client.post("/-/alerts/test", data={"channel": "ops"}).status_code == 303
     assert [said["message"] for said in hook.received] == ["This channel works."]
-    client.post("/-/channels/1/delete")
-    assert html(client.get("/-/channels")).all('a[href="/-/channels/1"]') == []
 
 
-def test_a_channel_that_cannot_be_reached_says_so(client: TestClient, database: Database) -> None:
-    answer = client.post(f"/-/channels/{channel(database, 'json://127.0.0.1:9/')}/test")
-    assert answer.status_code == 502
-    assert "did not go out" in answer.text
+@pytest.mark.parametrize("address", ["json://127.0.0.1:9/", "nonsense"], ids=["nobody there", "no address"])
+def test_a_channel_that_cannot_be_reached_says_so(
+    address: str, client: TestClient, message: Callable[[str], None]
+) -> None:
+    message(address)
+    answer = client.post("/-/alerts/test", data={"channel": "ops"})
+    assert (answer.status_code, "ops: the message did not go out" in answer.text) == (502, True)
 
 
-def test_the_address_of_a_channel_is_never_shown_again(client: TestClient, database: Database) -> None:
-    id = channel(database, "json://user:hunter2secret@127.0.0.1:9/")
-    assert "hunter2secret" not in client.get(f"/-/channels/{id}").text + client.get("/-/channels").text
+def test_a_channel_that_is_not_there_is_said(client: TestClient) -> None:
+    assert client.post("/-/alerts/test", data={"channel": "ops"}).status_code == 404
 
 
-def test_only_an_admin_sees_the_channels(client_as: Callable[[str], TestClient]) -> None:
-    assert client_as("operator").get("/-/channels").status_code == 403
+def test_the_address_of_a_channel_is_never_shown(client: TestClient, message: Callable[[str], None]) -> None:
+    message("json://user:hunter2secret@127.0.0.1:9/")
+    assert "ops" in html(client.get("/-/alerts")).one("main").text
+    assert "hunter2secret" not in client.get("/-/alerts").text + client.get("/-/settings").text
 
 
-def test_a_delivery_sends_each_message_once(database: Database, hook: Any, run_job: Callable[..., Ran]) -> None:
-    message(database, channel(database, hook.address))
+def test_only_an_admin_tries_a_channel(client_as: Callable[[str], TestClient]) -> None:
+    assert client_as("operator").post("/-/alerts/test", data={"channel": "ops"}).status_code == 403
+
+
+def test_a_delivery_sends_each_message_once(
+    hook: Any, message: Callable[[str], None], run_job: Callable[..., Ran]
+) -> None:
+    message(hook.address)
     run_job(deliver), run_job(deliver)
     assert [said["title"] for said in hook.received] == ["2 new"]
 
 
 def test_a_failed_delivery_is_seen_and_tried_again(
-    database: Database, hook: Any, run_job: Callable[..., Ran], client: TestClient
+    database: Database,
+    hook: Any,
+    message: Callable[[str], None],
+    run_job: Callable[..., Ran],
+    client: TestClient,
 ) -> None:
-    message(database, channel(database, hook.address))
+    message(hook.address)
     hook.broken = True
     assert run_job(deliver).failures == 1
     assert "2 new" in client.get("/-/alerts").text

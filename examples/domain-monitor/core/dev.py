@@ -1,9 +1,7 @@
 """The app as `dev` serves it: started again at each change of a file, or a page that says why it does not start."""
 
-import re
 import sys
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from starlette.responses import HTMLResponse
@@ -14,11 +12,6 @@ from .errors import in_one_line
 from .opening import load_app, opened
 from .security import POLICY
 from .settings import PROJECT
-from .ui import CORE
-
-_CLASS = re.compile(r"\.((?:\\.|[\w-])+)")
-_JINJA = re.compile(r"{{.*?}}|{%.*?%}")
-_USED = re.compile(r'class="((?:[^"{]|{{.*?}}|{%.*?%})*)"')
 
 
 def reloaded() -> Any:
@@ -26,30 +19,11 @@ def reloaded() -> Any:
     try:
         with opened() as runtime:
             upgrade_all(runtime)
-        for line in unstyled(PROJECT / "app"):
-            print(f"  {line}", file=sys.stderr)
         return load_app()
     except Exception as error:  # the boundary to the project's code: the next save may have mended it
         text = in_one_line(error, PROJECT)
         print(f"\n  error: {text}\n", file=sys.stderr)
         return broken(text)
-
-
-def unstyled(app: Path) -> list[str]:
-    """The classes in the project's templates that no stylesheet has, with their places."""
-    sheets = [CORE / "static" / "core.css", *app.glob("static/**/*.css")]
-    known = {name.replace("\\", "") for sheet in sheets for name in _CLASS.findall(sheet.read_text())}
-    found = []
-    for path in sorted(app.rglob("*.html")):
-        for n, line in enumerate(path.read_text().splitlines(), 1):
-            used = {name for value in _USED.findall(line) for name in _JINJA.sub("{}", value).split()}
-            place = f"{path.relative_to(app.parent)}:{n}"
-            found += [
-                f"{place}: no stylesheet has the class {name!r}; app/static/*.css may"
-                for name in used - known
-                if "{}" not in name
-            ]
-    return found
 
 
 def broken(text: str) -> Any:

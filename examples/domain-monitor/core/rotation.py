@@ -1,18 +1,18 @@
 """Key rotation: every secret in the database, encrypted again with a fresh key."""
 
-from sqlalchemy import select
+from sqlalchemy import MetaData, select
 from sqlmodel import SQLModel
 
 from .crypto import Encrypted
 from .db import Actor, Database
 
 
-def rotate(database: Database, actor: Actor) -> int:
+def rotate(database: Database, actor: Actor, metadata: MetaData = SQLModel.metadata) -> int:
     """Add a key, and encrypt every Encrypted column with it in one transaction; how many rows that were."""
     database.keyring.add_key()
     total = 0
     with database.write(actor) as db:
-        for table in SQLModel.metadata.sorted_tables:
+        for table in metadata.sorted_tables:
             secret = [column for column in table.c if isinstance(column.type, Encrypted)]
             if not secret:
                 continue

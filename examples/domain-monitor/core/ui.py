@@ -4,10 +4,8 @@ import gzip
 import hashlib
 import mimetypes
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined, Template
@@ -22,34 +20,27 @@ _FOREVER = "public, max-age=31536000, immutable"
 _TEXTUAL = (".css", ".js", ".svg", ".html", ".json", ".txt")
 
 
-@dataclass(frozen=True)
-class Asset:
-    """One static file, held in memory; `version` is a hash of its content."""
+class Asset(NamedTuple):
+    """One static file, held in memory, and compressed where that helps; `version` is a hash of its content."""
 
     body: bytes
+    gzipped: bytes
     type: str
     version: str
-
-    @cached_property
-    def gzipped(self) -> bytes:
-        """The body compressed, once."""
-        return gzip.compress(self.body, 9)
 
 
 class Assets:
     """The static files of core, and of the project's `app/static/`; the project's win."""
 
     def __init__(self, *folders: Path) -> None:
-        self.folders = folders
         found = ((f, path) for f in reversed(folders) for path in f.rglob("*") if path.is_file())
         self._paths = {path.relative_to(f).as_posix(): path for f, path in found}  # no other name opens anything
         self._known: dict[str, Asset] = {}
 
     def url(self, name: str) -> str:
         """The address of a file, different for each content, so browsers may keep it."""
-        asset = self.find(name)
-        if asset is None:
-            raise LookupError(f"there is no static file {name!r} in {', '.join(str(f) for f in self.folders)}")
+        if (asset := self.find(name)) is None:
+            raise LookupError(f"there is no static file {name!r} in app/static or core/static")
         return f"{STATIC_URL}{name}?v={asset.version}"
 
     def find(self, name: str) -> Asset | None:
@@ -57,19 +48,19 @@ class Assets:
         if name not in self._known and name in self._paths:
             body = self._paths[name].read_bytes()
             kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-            self._known[name] = Asset(body, kind, hashlib.sha256(body).hexdigest()[:12])
+            small = gzip.compress(body, 9) if name.endswith(_TEXTUAL) else b""
+            self._known[name] = Asset(body, small, kind, hashlib.sha256(body).hexdigest()[:12])
         return self._known.get(name)
 
     def answer(self, request: Request, name: str) -> Response:
         """Serve one file: compressed where it helps, cached for good when asked for by its hash."""
-        asset = self.find(name)
-        if asset is None:
+        if (asset := self.find(name)) is None:
             return Response("There is no such file.", 404)
         headers = {"ETag": f'"{asset.version}"', "Vary": "Accept-Encoding"}
         headers["Cache-Control"] = _FOREVER if request.query_params.get("v") == asset.version else "no-cache"
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
-        if name.endswith(_TEXTUAL) and "gzip" in request.headers.get("accept-encoding", ""):
+        if asset.gzipped and "gzip" in request.headers.get("accept-encoding", ""):
             return Response(asset.gzipped, headers={**headers, "Content-Encoding": "gzip"}, media_type=asset.type)
         return Response(asset.body, headers=headers, media_type=asset.type)
 

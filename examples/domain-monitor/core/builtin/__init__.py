@@ -1,7 +1,7 @@
 """The built-in pages: features like any other, made with the public API."""
 
 from ..feature import Feature
-from .alerts import channels, findings
+from .alerts import findings
 from .inside import pages as inside
 from .jobs import pages as jobs
 from .people import account, people, sign_in
@@ -9,4 +9,4 @@ from .people import account, people, sign_in
 
 def features() -> list[Feature]:
     """Core's own features, in the order of the menu."""
-    return [Feature(findings, channels), Feature(jobs), Feature(people, account, sign_in), Feature(inside)]
+    return [Feature(findings), Feature(jobs), Feature(people, account, sign_in), Feature(inside)]

@@ -1,5 +1,6 @@
-"""Findings: look, acknowledge, mute; and a calendar of those that have a date."""
+"""Findings: look, acknowledge, mute, tell the channels; and a calendar of those that have a date."""
 
+from datetime import timedelta
 from typing import Any
 
 from fastapi import Request
@@ -7,17 +8,20 @@ from sqlalchemy import case, select, update
 from sqlmodel import col
 from starlette.responses import Response
 
-from ... import auth
+from ... import auth, notify
 from ...alerts import Found, needs_attention, open_count
-from ...errors import Refused
+from ...errors import CoreError, Refused
 from ...forms import Field, Form
-from ...notify import Channel, Message
+from ...jobs import Run, job
+from ...notify import Message
 from ...pages import DB, CurrentUser, Data, Go, Params, View, action, page, serving
+from ...settings import Channel, Settings
 from ...tables import Cell, Column, Table
 from ...tables.declare import Row, Tone
 from ...time import ago, now
 
 ASK = "core/confirm.html"
+GIVEN_UP_AFTER = timedelta(days=3)
 IS_OPEN = col(Found.resolved_at).is_(None)
 MUTE = Form(Found, Field(Found.muted_until, help="Nothing is said of them until that day; empty unmutes them."))
 _TONES: dict[str, Tone] = {
@@ -83,15 +87,46 @@ FINDINGS = Table(
 
 
 @page("/-/alerts", nav="Alerts", icon="bell", badge=open_count)
-def index(db: DB, params: Params, resolved: bool = False) -> View:
+def index(db: DB, params: Params, settings: Settings, resolved: bool = False) -> View:
     """What is wrong now, what was, and who hears of it."""
-    unsent = (
-        select(Message, Channel).join(Channel).where(col(Message.sent_at).is_(None)).order_by(col(Message.id).desc())
-    )
+    late = select(Message).where(col(Message.sent_at).is_(None)).order_by(col(Message.id).desc()).limit(10)
     findings = FINDINGS.load(db, params, where=[~IS_OPEN if resolved else IS_OPEN])
-    has_channels = db.execute(select(col(Channel.id)).limit(1)).first() is not None
-    late = db.execute(unsent.limit(10)).all()
-    return View("index.html", findings=findings, resolved=resolved, unsent=late, has_channels=has_channels)
+    shown: dict[str, Any] = {"late": db.execute(late).scalars().all(), "channels": settings.notify}
+    return View("index.html", findings=findings, resolved=resolved, **shown)
+
+
+@action("/-/alerts/test", role="admin")
+def test(data: Data, settings: Settings) -> Go:
+    """Send a test message to a channel."""
+    channel = _channel(settings, str(data.get("channel")))
+    try:
+        notify.send(channel, f"[{settings.tool_name}] Test", "This channel works.")
+    except CoreError as error:
+        raise Refused(502, f"{error}.") from error
+    return Go(index, toast="The message went out")
+
+
+@job(timeout=600, retries=12)
+def deliver(db: DB, run: Run, settings: Settings) -> None:
+    """Send the messages that wait, channel by channel; given up after three days."""
+    is_due = (col(Message.sent_at).is_(None), col(Message.created_at) > now() - GIVEN_UP_AFTER)
+    for message in db.execute(select(Message).where(*is_due).order_by(col(Message.id))).scalars():
+        mine, tries = update(Message).where(col(Message.id) == message.id), message.tries + 1
+        with run.step(message.channel) as step:
+            try:
+                notify.send(_channel(settings, message.channel), message.title, message.body)
+            except CoreError as error:
+                step.write(mine.values(tries=tries, error=str(error)))
+                step.commit()
+                raise
+            step.write(mine.values(tries=tries, sent_at=now(), error=""))
+
+
+def _channel(settings: Settings, name: str) -> Channel:
+    for channel in settings.notify:
+        if channel.name == name:
+            return channel
+    raise Refused(404, f"There is no channel {name} in NOTIFY any more")
 
 
 @action("/-/alerts/calendar", role="viewer")

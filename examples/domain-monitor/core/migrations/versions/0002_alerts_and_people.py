@@ -1,10 +1,10 @@
-"""Findings, channels, messages; an audit only appended to; people from elsewhere, scopes, throttling; jobs; forms."""
+"""Findings, messages; an audit only appended to; people from elsewhere, scopes, throttling; jobs; forms."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlmodel import AutoString, UTCDateTime
 
-from core.migrations.parts import belongs, columns, create, extend, filled, key, moments, refuse, texts, unique
+from core.migrations.parts import columns, create, extend, filled, key, moments, refuse, texts
 
 revision = "0002"
 down_revision = "0001"
@@ -17,13 +17,8 @@ def upgrade() -> None:
         *moments("opened_at", "told_at"), *moments("resolved_at", nullable=True), index="alert resolved_at",
     )  # fmt: skip
     create(
-        "core_channel", key(), *columns(AutoString(length=80), "name"), *columns(sa.Text(), "url"),
-        *columns(sa.Boolean(), "only_critical", "is_active"), unique("core_channel", "name"),
-    )  # fmt: skip
-    create(
-        "core_message", key(), belongs("channel_id", "core_channel.id"), *texts("title", "body", "error"),
-        *columns(sa.Integer(), "tries"), *moments("created_at"), *moments("sent_at", nullable=True),
-        index="channel_id sent_at",
+        "core_message", key(), *texts("channel", "title", "body", "error"), *columns(sa.Integer(), "tries"),
+        *moments("created_at"), *moments("sent_at", nullable=True), index="sent_at",
     )  # fmt: skip
     create("core_sent_form", key("key", AutoString), *moments("at"), *texts("url", "toast"), index="at")
     create(
