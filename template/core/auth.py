@@ -1,6 +1,6 @@
 """People and programs: users, sessions, one-time sign-in links, API tokens, and the role each has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -13,23 +13,20 @@ from sqlalchemy import Index, delete, select, update
 from sqlmodel import Field, SQLModel, col
 
 from .crypto import fingerprint, new_token
-from .db import Change, Session
-from .errors import Refused, UserError
+from .db import Actor, Change, Database, Session
+from .errors import Refused
 from .marks import ROLES, Role
 from .time import duration_in_words, now
 
 LINK_LIFETIME = timedelta(hours=24)
 SEEN_EVERY = timedelta(minutes=5)
-TOKEN_PREFIX = "pyops_"
-READ = "read"
-SHORTEST_PASSWORD = 12
-HASHES_AT_ONCE = 2
-HASHING_WAIT_S = 0.5
-_hashing = BoundedSemaphore(HASHES_AT_ONCE)
-LONGEST_NAME = 100
-FREE_TRIES = {"name": 5, "address": 20}  # wrong passwords within TRIES_WINDOW; an address may be a whole office's
+TOKEN_PREFIX, READ = "pyops_", "read"
+SHORTEST_PASSWORD, LONGEST_NAME = 12, 100
+NAME_TRIES, ADDRESS_TRIES = 5, 20  # wrong passwords within TRIES_WINDOW; an address may be a whole office's
 TRIES_WINDOW = timedelta(minutes=15)
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # doubled at each further wrong one
+HASHING_WAIT_S = 0.5
+_hashing = BoundedSemaphore(2)  # passwords checked at once: guessing must not take the machine from others
 _AUDITED = {"info": {"audited": True}}
 
 
@@ -38,7 +35,6 @@ class User(SQLModel, table=True):
 
     __tablename__ = "core_user"
     __table_args__ = (Index("ix_core_user_issuer_subject", "issuer", "subject", unique=True), _AUDITED)
-
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True, min_length=1, max_length=LONGEST_NAME)
     role: str = "viewer"
@@ -54,7 +50,6 @@ class SignedIn(SQLModel, table=True):
     """One browser that is signed in; deleting the row signs it out."""
 
     __tablename__ = "core_session"
-
     fingerprint: str = Field(primary_key=True)
     user_id: int = Field(foreign_key="core_user.id", ondelete="CASCADE", index=True)
     created_at: datetime
@@ -68,7 +63,6 @@ class SignInLink(SQLModel, table=True):
     """A one-time link; its page has a button, so a scanner that follows links burns nothing."""
 
     __tablename__ = "core_sign_in_link"
-
     fingerprint: str = Field(primary_key=True)
     user_id: int = Field(foreign_key="core_user.id", ondelete="CASCADE", index=True)
     expires_at: datetime
@@ -79,7 +73,6 @@ class Token(SQLModel, table=True):
 
     __tablename__ = "core_token"
     __table_args__ = _AUDITED
-
     id: int | None = Field(default=None, primary_key=True)
     name: str
     role: str
@@ -87,9 +80,7 @@ class Token(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now)
     expires_at: datetime | None = Field(default=None, description="It works for ever when left empty.")
     last_used_at: datetime | None = None
-    scopes: str = Field(
-        default="", description="“read” for reading only, paths such as /domains for what is below them."
-    )
+    scopes: str = Field("", description="“read” for reading only, paths such as /domains for what is below them.")
     user_id: int | None = Field(default=None, foreign_key="core_user.id", ondelete="CASCADE", index=True)
 
 
@@ -97,7 +88,6 @@ class Attempt(SQLModel, table=True):
     """How many wrong passwords came for one name, or from one address, and when the last one did."""
 
     __tablename__ = "core_attempt"
-
     fingerprint: str = Field(primary_key=True)
     wrong: int = 0
     at: datetime = Field(default_factory=now, index=True)
@@ -125,14 +115,13 @@ class Identity:
 
 
 def add_user(db: Session, name: str, role: str) -> User:
-    """Create a user; UserError when the name is taken or unfit, or the role unknown."""
-    known_role(role)
+    """Create a user; Refused when the name is taken or unfit, or the role unknown."""
     if not 1 <= len(name) <= LONGEST_NAME or name != name.strip():
-        raise UserError(f"{name!r} is no name for a user; it needs 1 to {LONGEST_NAME} characters, no space around")
+        what = f"{name!r} is no name for a user; it needs 1 to {LONGEST_NAME} characters, no space around"
+        raise Refused(422, what)
     if find_user(db, name):
-        raise UserError(f"there is a user {name!r} already; see: python -m core users list")
-    user = User(name=name, role=role)
-    db.add(user)
+        raise Refused(409, f"there is a user {name!r} already; see: python -m core users list")
+    db.add(user := User(name=name, role=known_role(role)))
     db.flush()
     return user
 
@@ -169,12 +158,12 @@ def admit(db: Session, issuer: str, subject: str, *, name: str, role: Role) -> U
     if not user.is_active:
         raise Refused(403, f"{user.name} is disabled in this tool. Ask an admin.")
     user.role = role
+    db.flush()
     return user
 
 
 def make_link(db: Session, user: User) -> str:
-    """A new sign-in link for a user, as a path; it works once, for 24 hours."""
-    db.bulk(delete(SignInLink).where(col(SignInLink.expires_at) < now()), why="expired")
+    """Make a new sign-in link for a user, as a path; it works once, for 24 hours."""
     secret = new_token()
     db.add(SignInLink(fingerprint=fingerprint(secret), user_id=user.id or 0, expires_at=now() + LINK_LIFETIME))
     return f"/-/sign-in/{secret}"
@@ -182,13 +171,12 @@ def make_link(db: Session, user: User) -> str:
 
 def link_user(db: Session, secret: str) -> User | None:
     """The user whom a link would sign in; None when it is used, expired or unknown."""
-    link = db.get(SignInLink, fingerprint(secret))
-    user = db.get(User, link.user_id) if link and link.expires_at > now() else None
-    return user if user and user.is_active else None
+    is_it = (col(SignInLink.fingerprint) == fingerprint(secret)) & (col(SignInLink.expires_at) > now())
+    return db.execute(select(User).join(SignInLink).where(is_it, col(User.is_active))).scalar()
 
 
 def use_link(db: Session, secret: str) -> User | None:
-    """Take a link: the user, once."""
+    """Take a link: the user, once; their other links are void."""
     user = link_user(db, secret)
     mine = delete(SignInLink).where(col(SignInLink.fingerprint) == fingerprint(secret))
     if user is None or not db.bulk(mine, why="used"):
@@ -197,91 +185,81 @@ def use_link(db: Session, secret: str) -> User | None:
     return user
 
 
-def change_role(db: Session, user: User, role: str) -> None:
-    """Give a user another role; Refused when there is no such role."""
+def change_role(db: Session, user: User, role: str) -> str:
+    """Give a user another role."""
     if user.issuer:
         raise Refused(409, f"{user.name} gets the role from {user.issuer} at each sign-in; change the groups there.")
     if known_role(role) != "admin":
         _keep_an_admin(db, user)
     user.role = role
+    return f"{user.name} is {role} now"
 
 
-def sign_out_everywhere(db: Session, user: User) -> None:
+def set_password(db: Session, user: User, password: str) -> str:
+    """Store a password's argon2 hash, and end what the old one opened; Refused when it is too short."""
+    if user.issuer:
+        raise Refused(409, f"{user.name} signs in through {user.issuer}; the password is changed there.")
+    if len(password) < SHORTEST_PASSWORD:
+        raise Refused(422, f"a password needs at least {SHORTEST_PASSWORD} characters")
+    user.password_hash = PasswordHash.recommended().hash(password)
+    return sign_out(db, user)
+
+
+def sign_out(db: Session, user: User) -> str:
     """Sign a user out everywhere, and void their sign-in links."""
     for table in (SignedIn, SignInLink):
         db.bulk(delete(table).where(col(table.user_id) == user.id), why="signed out everywhere")
     db.changes.append(Change("sign out", "core_user", str(user.id), {}, {}))
+    return f"{user.name} is signed out everywhere"
 
 
-def disable(db: Session, user: User) -> None:
+def disable(db: Session, user: User) -> str:
     """Keep a user from signing in, and end their sessions, links and tokens."""
     _keep_an_admin(db, user)
     user.is_active = False
-    sign_out_everywhere(db, user)
+    sign_out(db, user)
+    return f"{user.name} cannot sign in any more"
 
 
-def enable(_db: Session, user: User) -> None:
+def enable(_db: Session, user: User) -> str:
     """Let a disabled user sign in again."""
     user.is_active = True
+    return f"{user.name} may sign in again"
 
 
-# What an admin may do to a user, on the page and on the command line, and how it reads afterwards.
-DEEDS = {
-    "disable": (disable, "cannot sign in any more"),
-    "enable": (enable, "may sign in again"),
-    "sign-out": (sign_out_everywhere, "is signed out everywhere"),
-}
+# What an admin may do to a user, on the page and on the command line; each says what came of it.
+DEEDS: dict[str, Callable[[Session, User], str]] = {"disable": disable, "enable": enable, "sign-out": sign_out}
 
 
-def set_password(db: Session, user: User, password: str) -> None:
-    """Store a password's argon2 hash, and end what the old one opened; UserError when it is too short."""
-    if user.issuer:
-        raise Refused(409, f"{user.name} signs in through {user.issuer}; the password is changed there.")
-    if len(password) < SHORTEST_PASSWORD:
-        raise UserError(f"a password needs at least {SHORTEST_PASSWORD} characters")
-    user.password_hash = PasswordHash.recommended().hash(password)
-    sign_out_everywhere(db, user)
-
-
-def count_try(db: Session, name: str, address: str) -> None:
-    """Count a try at a password before it is checked, so that many at once count too.
+def prove(database: Database, actor: Actor, name: str, password: str) -> User | None:
+    """The active user of a name and password. A try is counted before it is checked, so that many at once count too.
 
     Refused (429) while the name or the address must wait. A sign-in link works meanwhile.
     """
-    at = now()
-    db.bulk(delete(Attempt).where(col(Attempt.at) < at - LONGEST_WAIT - TRIES_WINDOW), why="long ago")
-    for kind, key in _tried(name, address).items():
-        row = db.get(Attempt, key) or Attempt(fingerprint=key, at=at)
-        over = row.wrong - FREE_TRIES[kind]
-        free_at = row.at + min(FIRST_WAIT * 2 ** min(over, 10), LONGEST_WAIT) if over >= 0 else row.at
-        if (left_s := (free_at - at).total_seconds()) > 0:
-            text = f"Too many wrong passwords. Try again in {duration_in_words(left_s)}, or ask for a sign-in link."
-            raise Refused(429, text, headers={"Retry-After": str(ceil(left_s))})
-        row.wrong = 1 if at > free_at + TRIES_WINDOW else row.wrong + 1
-        row.at = at
-        db.add(row)
-
-
-def forgive(db: Session, name: str, address: str) -> None:
-    """The password was right: forget the name's wrong ones, and take the address's last count back."""
-    by_name, by_address = _tried(name, address).values()
-    db.bulk(delete(Attempt).where(col(Attempt.fingerprint) == by_name), why="signed in")
-    mine = update(Attempt).where(col(Attempt.fingerprint) == by_address)
-    db.bulk(mine.values(wrong=col(Attempt.wrong) - 1), why="signed in")
+    tried = {f"name {name.casefold()}": NAME_TRIES, f"address {actor.address}": ADDRESS_TRIES}
+    keys = [fingerprint(what) for what in tried]  # people also type their password as their name
+    with database.write(actor) as db:
+        db.bulk(delete(Attempt).where(col(Attempt.at) < now() - LONGEST_WAIT - TRIES_WINDOW), why="long ago")
+        for key, free in zip(keys, tried.values(), strict=True):
+            _count(db, db.get(Attempt, key) or Attempt(fingerprint=key), free)
+    with database.read() as db:  # hashing keeps no writer waiting
+        user = check_password(db, name, password)
+    if user:
+        with database.write(actor) as db:
+            by_name, by_address = (update(Attempt).where(col(Attempt.fingerprint) == key) for key in keys)
+            db.bulk(by_name.values(wrong=0), why="signed in")
+            db.bulk(by_address.values(wrong=col(Attempt.wrong) - 1), why="signed in")
+    return user
 
 
 def check_password(db: Session, name: str, password: str) -> User | None:
-    """The active user of a name and password. As slow for an unknown name as for a wrong password.
-
-    Refused (429) while HASHES_AT_ONCE others are being checked: guessing must not take the machine from others.
-    """
-    hasher = PasswordHash.recommended()
+    """The active user of a name and password; as slow for an unknown name. Refused (429) while others are checked."""
     user = find_user(db, name)
     stored = user.password_hash if user and user.password_hash else _no_password()
     if not _hashing.acquire(timeout=HASHING_WAIT_S):
         raise Refused(429, "Many are signing in at this moment; try again in a few seconds.")
     try:
-        fits = hasher.verify(password, stored)
+        fits = PasswordHash.recommended().verify(password, stored)
     finally:
         _hashing.release()
     return user if user and fits and user.is_active and user.password_hash else None
@@ -289,15 +267,11 @@ def check_password(db: Session, name: str, password: str) -> User | None:
 
 def sign_in(db: Session, user: User, *, days: int, address: str, agent: str) -> str:
     """Open a session; returns the secret for its cookie."""
-    db.bulk(delete(SignedIn).where(col(SignedIn.expires_at) < now()), why="expired")
     secret, at = new_token(), now()
     db.get_one(User, user.id).signed_in_at = at
-    db.add(
-        SignedIn(
-            fingerprint=fingerprint(secret), user_id=user.id or 0, created_at=at, seen_at=at,
-            expires_at=at + timedelta(days=days), address=address, agent=agent[:200],
-        )
-    )  # fmt: skip
+    ends = {"created_at": at, "seen_at": at, "expires_at": at + timedelta(days=days)}
+    key = fingerprint(secret)
+    db.add(SignedIn(fingerprint=key, user_id=user.id or 0, address=address, agent=agent[:200], **ends))
     return secret
 
 
@@ -309,34 +283,9 @@ def end_session(db: Session, key: str) -> None:
 
 def session_identity(db: Session, secret: str) -> Identity | None:
     """Who a session cookie belongs to."""
-    row = db.execute(
-        select(col(User.id), col(User.name), col(User.role), col(SignedIn.seen_at))
-        .join(SignedIn, col(SignedIn.user_id) == col(User.id))
-        .where(col(SignedIn.fingerprint) == fingerprint(secret), col(SignedIn.expires_at) > now(), col(User.is_active))
-    ).first()
-    return Identity(row.name, row.role, "user", row.id, is_stale=_is_stale(row.seen_at)) if row else None
-
-
-def wrong_in_token(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What cannot be of a token's fields, as (field, sentence): a scope that is none, an end that has passed."""
-    scopes = [s for s in str(values.get("scopes") or "").split() if s != READ and not s.startswith("/")]
-    wrong = [("scopes", f"{s!r} is no scope; write {READ}, or a path as in /domains") for s in scopes]
-    if (end := values.get("expires_at")) and end < now():
-        wrong.append(("expires_at", "This has passed; choose a later moment, or none."))
-    return wrong
-
-
-def make_token(
-    db: Session, name: str, role: str, *, scopes: str = "", expires_at: datetime | None = None, owner: int | None = None
-) -> str:
-    """Create an API token; the secret is shown this once. One with an owner never reaches beyond them."""
-    if wrong := wrong_in_token({"scopes": scopes}):
-        raise UserError(wrong[0][1])
-    secret = new_token(TOKEN_PREFIX)
-    token = Token(name=name, role=known_role(role), fingerprint=fingerprint(secret), expires_at=expires_at)
-    token.scopes, token.user_id = " ".join(scopes.split()), owner
-    db.add(token)
-    return secret
+    is_it = (col(SignedIn.fingerprint) == fingerprint(secret)) & (col(SignedIn.expires_at) > now())
+    row = db.execute(select(User, col(SignedIn.seen_at)).join(SignedIn).where(is_it, col(User.is_active))).first()
+    return Identity(row[0].name, row[0].role, "user", row[0].id, is_stale=_is_stale(row[1])) if row else None
 
 
 def token_identity(db: Session, secret: str) -> Identity | None:
@@ -352,11 +301,30 @@ def token_identity(db: Session, secret: str) -> Identity | None:
 
 def touch(db: Session, identity: Identity, secret: str, *, days: int) -> None:
     """Note that a session or token was used, which is no news for the audit; a session lasts from now on."""
-    at = now()
-    session = update(SignedIn).where(col(SignedIn.fingerprint) == fingerprint(secret))
-    token = update(Token).where(col(Token.id) == identity.id).values(last_used_at=at)
-    seen = token if identity.kind == "token" else session.values(seen_at=at, expires_at=at + timedelta(days=days))
-    db.connection().execute(seen)
+    at, kind = now(), Token if identity.kind == "token" else SignedIn
+    seen = {"last_used_at": at} if kind is Token else {"seen_at": at, "expires_at": at + timedelta(days=days)}
+    db.connection().execute(update(kind).where(col(kind.fingerprint) == fingerprint(secret)).values(**seen))
+
+
+def wrong_in_token(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What cannot be of a token's fields, as (field, sentence): a scope that is none, an end that has passed."""
+    scopes = [s for s in str(values.get("scopes") or "").split() if s != READ and not s.startswith("/")]
+    wrong = [("scopes", f"{s!r} is no scope; write {READ}, or a path as in /domains") for s in scopes]
+    if (end := values.get("expires_at")) and end < now():
+        wrong.append(("expires_at", "This has passed; choose a later moment, or none."))
+    return wrong
+
+
+def make_token(
+    db: Session, name: str, role: str, *, scopes: str = "", expires_at: datetime | None = None, owner: int | None = None
+) -> str:
+    """Create an API token; the secret is shown this once. One with an owner never reaches beyond them."""
+    for _, what in wrong_in_token({"scopes": scopes}):
+        raise Refused(422, what)
+    secret, role = new_token(TOKEN_PREFIX), known_role(role)
+    given: dict[str, Any] = {"scopes": " ".join(scopes.split()), "expires_at": expires_at, "user_id": owner}
+    db.add(Token(name=name, role=role, fingerprint=fingerprint(secret), **given))
+    return secret
 
 
 def nobody_signed_in_yet(db: Session) -> bool:
@@ -384,9 +352,15 @@ def _keep_an_admin(db: Session, user: User) -> None:
         raise Refused(409, f"{user.name} is the last active admin; make somebody else admin first.")
 
 
-def _tried(name: str, address: str) -> dict[str, str]:
-    """The keys of what a try counts for: fingerprints, for people also type their password as their name."""
-    return {"name": fingerprint(f"name {name.casefold()}"), "address": fingerprint(f"address {address}")}
+def _count(db: Session, row: Attempt, free: int) -> None:
+    """Count one more try of so many free ones; Refused (429) while the last wrong one keeps it waiting."""
+    at, over = now(), row.wrong - free
+    free_at = row.at + min(FIRST_WAIT * 2 ** min(over, 10), LONGEST_WAIT) if over >= 0 else row.at
+    if (left_s := (free_at - at).total_seconds()) > 0:
+        text = f"Too many wrong passwords. Try again in {duration_in_words(left_s)}, or ask for a sign-in link."
+        raise Refused(429, text, headers={"Retry-After": str(ceil(left_s))})
+    row.wrong, row.at = 1 if at > free_at + TRIES_WINDOW else row.wrong + 1, at
+    db.add(row)
 
 
 @cache
