@@ -1,6 +1,6 @@
 """People and programs: users, sessions, one-time sign-in links, API tokens, and the role each has."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -18,14 +18,12 @@ from .errors import Refused
 from .marks import ROLES, Role
 from .time import duration_in_words, now
 
-LINK_LIFETIME = timedelta(hours=24)
-SEEN_EVERY = timedelta(minutes=5)
-TOKEN_PREFIX, READ = "pyops_", "read"
+LINK_LIFETIME, SEEN_EVERY = timedelta(hours=24), timedelta(minutes=5)
+READ = "read"
 SHORTEST_PASSWORD, LONGEST_NAME = 12, 100
-NAME_TRIES, ADDRESS_TRIES = 5, 20  # wrong passwords within TRIES_WINDOW; an address may be a whole office's
+FREE_TRIES = 5, 20  # wrong passwords of a name, and of an address (a whole office's?), within TRIES_WINDOW
 TRIES_WINDOW = timedelta(minutes=15)
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # doubled at each further wrong one
-HASHING_WAIT_S = 0.5
 _hashing = BoundedSemaphore(2)  # passwords checked at once: guessing must not take the machine from others
 _AUDITED = {"info": {"audited": True}}
 
@@ -117,8 +115,7 @@ class Identity:
 def add_user(db: Session, name: str, role: str) -> User:
     """Create a user; Refused when the name is taken or unfit, or the role unknown."""
     if not 1 <= len(name) <= LONGEST_NAME or name != name.strip():
-        what = f"{name!r} is no name for a user; it needs 1 to {LONGEST_NAME} characters, no space around"
-        raise Refused(422, what)
+        raise Refused(422, f"{name!r} is no name for a user; it needs 1 to {LONGEST_NAME} characters, no space around")
     if find_user(db, name):
         raise Refused(409, f"there is a user {name!r} already; see: python -m core users list")
     db.add(user := User(name=name, role=known_role(role)))
@@ -131,34 +128,30 @@ def find_user(db: Session, name: str) -> User | None:
     return db.execute(select(User).where(col(User.name) == name)).scalar()
 
 
-def role_from(groups: Iterable[str], roles: Mapping[str, Role]) -> Role:
-    """The highest role that one of these groups gives, or "*", everybody; Refused (403) when none does."""
-    given = [roles[group] for group in ("*", *groups) if group in roles]
-    if not given:
-        raise Refused(403, "None of your groups may use this tool. Ask whoever runs it to give one of them a role.")
-    return max(given, key=ROLES.index)
+def admit(
+    database: Database, actor: Actor, issuer: str, subject: str, *, groups: list[str], roles: Mapping[str, Role]
+) -> User:
+    """The user whom somebody else vouches for, with the highest role that a group, or "*", gives now.
 
-
-def vouched_for(db: Session, issuer: str, subject: str) -> User | None:
-    """The user whom somebody else knows under this subject."""
-    return db.execute(select(User).where(col(User.issuer) == issuer, col(User.subject) == subject)).scalar()
-
-
-def admit(db: Session, issuer: str, subject: str, *, name: str, role: Role) -> User:
-    """The user whom somebody else vouches for, with the role that they give now; made at the first time.
-
-    Never matched by name, which people may choose over there. Refused (403) when the user is disabled here.
+    Made at the first time; never matched by name, which people may choose over there. Refused (403) when no group
+    has a role, or the user is disabled here.
     """
-    user = vouched_for(db, issuer, subject)
-    if user is None:
-        name = " ".join(name.split())[: LONGEST_NAME - 10].strip() or "somebody"
-        is_free = find_user(db, name) is None
-        user = add_user(db, name if is_free else f"{name} {fingerprint(issuer + subject)[:8]}", role)
-        user.issuer, user.subject = issuer, subject
+    role = max((roles[group] for group in ("*", *groups) if group in roles), key=ROLES.index, default=None)
+    if role is None:
+        raise Refused(403, "None of your groups may use this tool. Ask whoever runs it to give one of them a role.")
+    known = select(User).where(col(User.issuer) == issuer, col(User.subject) == subject)
+    with database.read() as db:
+        user = db.execute(known).scalar()
+    if user is None or user.role != role:
+        with database.write(actor) as db:
+            user = db.execute(known).scalar()
+            if user is None:
+                name = " ".join(actor.name.split())[: LONGEST_NAME - 10].strip() or "somebody"
+                is_taken = find_user(db, name) is not None
+                user = add_user(db, f"{name} {fingerprint(issuer + subject)[:8]}" if is_taken else name, role)
+            user.issuer, user.subject, user.role = issuer, subject, role
     if not user.is_active:
         raise Refused(403, f"{user.name} is disabled in this tool. Ask an admin.")
-    user.role = role
-    db.flush()
     return user
 
 
@@ -171,8 +164,7 @@ def make_link(db: Session, user: User) -> str:
 
 def link_user(db: Session, secret: str) -> User | None:
     """The user whom a link would sign in; None when it is used, expired or unknown."""
-    is_it = (col(SignInLink.fingerprint) == fingerprint(secret)) & (col(SignInLink.expires_at) > now())
-    return db.execute(select(User).join(SignInLink).where(is_it, col(User.is_active))).scalar()
+    return _opened_by(db, secret, SignInLink)[1]
 
 
 def use_link(db: Session, secret: str) -> User | None:
@@ -236,11 +228,10 @@ def prove(database: Database, actor: Actor, name: str, password: str) -> User | 
 
     Refused (429) while the name or the address must wait. A sign-in link works meanwhile.
     """
-    tried = {f"name {name.casefold()}": NAME_TRIES, f"address {actor.address}": ADDRESS_TRIES}
-    keys = [fingerprint(what) for what in tried]  # people also type their password as their name
+    keys = fingerprint(f"name {name.casefold()}"), fingerprint(f"address {actor.address}")  # a name may be a password
     with database.write(actor) as db:
         db.bulk(delete(Attempt).where(col(Attempt.at) < now() - LONGEST_WAIT - TRIES_WINDOW), why="long ago")
-        for key, free in zip(keys, tried.values(), strict=True):
+        for key, free in zip(keys, FREE_TRIES, strict=True):
             _count(db, db.get(Attempt, key) or Attempt(fingerprint=key), free)
     with database.read() as db:  # hashing keeps no writer waiting
         user = check_password(db, name, password)
@@ -256,7 +247,7 @@ def check_password(db: Session, name: str, password: str) -> User | None:
     """The active user of a name and password; as slow for an unknown name. Refused (429) while others are checked."""
     user = find_user(db, name)
     stored = user.password_hash if user and user.password_hash else _no_password()
-    if not _hashing.acquire(timeout=HASHING_WAIT_S):
+    if not _hashing.acquire(timeout=0.5):
         raise Refused(429, "Many are signing in at this moment; try again in a few seconds.")
     try:
         fits = PasswordHash.recommended().verify(password, stored)
@@ -269,9 +260,8 @@ def sign_in(db: Session, user: User, *, days: int, address: str, agent: str) -> 
     """Open a session; returns the secret for its cookie."""
     secret, at = new_token(), now()
     db.get_one(User, user.id).signed_in_at = at
-    ends = {"created_at": at, "seen_at": at, "expires_at": at + timedelta(days=days)}
-    key = fingerprint(secret)
-    db.add(SignedIn(fingerprint=key, user_id=user.id or 0, address=address, agent=agent[:200], **ends))
+    given: dict[str, Any] = {"fingerprint": fingerprint(secret), "address": address, "agent": agent[:200]}
+    db.add(SignedIn(user_id=user.id or 0, created_at=at, seen_at=at, expires_at=at + timedelta(days=days), **given))
     return secret
 
 
@@ -283,20 +273,20 @@ def end_session(db: Session, key: str) -> None:
 
 def session_identity(db: Session, secret: str) -> Identity | None:
     """Who a session cookie belongs to."""
-    is_it = (col(SignedIn.fingerprint) == fingerprint(secret)) & (col(SignedIn.expires_at) > now())
-    row = db.execute(select(User, col(SignedIn.seen_at)).join(SignedIn).where(is_it, col(User.is_active))).first()
-    return Identity(row[0].name, row[0].role, "user", row[0].id, is_stale=_is_stale(row[1])) if row else None
+    session, user = _opened_by(db, secret, SignedIn)
+    if user is None:
+        return None
+    return Identity(user.name, known_role(user.role), "user", user.id, is_stale=now() - session.seen_at > SEEN_EVERY)
 
 
 def token_identity(db: Session, secret: str) -> Identity | None:
     """Who a bearer token stands for; one that belongs to a person has at most their role, and ends with them."""
-    found = db.execute(select(Token, User).outerjoin(User).where(col(Token.fingerprint) == fingerprint(secret))).first()
-    token, owner = found or (None, None)
-    if token is None or (token.expires_at and token.expires_at < now()) or (owner and not owner.is_active):
+    token, owner = _opened_by(db, secret, Token)
+    if token is None:
         return None
     role = min(token.role, owner.role if owner else token.role, key=ROLES.index)
-    scopes = tuple(token.scopes.split())
-    return Identity(token.name, role, "token", token.id, scopes, is_stale=_is_stale(token.last_used_at))
+    is_stale = token.last_used_at is None or now() - token.last_used_at > SEEN_EVERY
+    return Identity(token.name, role, "token", token.id, tuple(token.scopes.split()), is_stale=is_stale)
 
 
 def touch(db: Session, identity: Identity, secret: str, *, days: int) -> None:
@@ -306,24 +296,16 @@ def touch(db: Session, identity: Identity, secret: str, *, days: int) -> None:
     db.connection().execute(update(kind).where(col(kind.fingerprint) == fingerprint(secret)).values(**seen))
 
 
-def wrong_in_token(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What cannot be of a token's fields, as (field, sentence): a scope that is none, an end that has passed."""
-    scopes = [s for s in str(values.get("scopes") or "").split() if s != READ and not s.startswith("/")]
-    wrong = [("scopes", f"{s!r} is no scope; write {READ}, or a path as in /domains") for s in scopes]
-    if (end := values.get("expires_at")) and end < now():
-        wrong.append(("expires_at", "This has passed; choose a later moment, or none."))
-    return wrong
-
-
 def make_token(
     db: Session, name: str, role: str, *, scopes: str = "", expires_at: datetime | None = None, owner: int | None = None
 ) -> str:
     """Create an API token; the secret is shown this once. One with an owner never reaches beyond them."""
-    for _, what in wrong_in_token({"scopes": scopes}):
-        raise Refused(422, what)
-    secret, role = new_token(TOKEN_PREFIX), known_role(role)
-    given: dict[str, Any] = {"scopes": " ".join(scopes.split()), "expires_at": expires_at, "user_id": owner}
-    db.add(Token(name=name, role=role, fingerprint=fingerprint(secret), **given))
+    if wrong := [scope for scope in scopes.split() if scope != READ and not scope.startswith("/")]:
+        raise Refused(422, f"{wrong[0]!r} is no scope; write {READ}, or a path as in /domains")
+    secret, only = new_token("pyops_"), " ".join(scopes.split())
+    row = Token(name=name, role=known_role(role), fingerprint=fingerprint(secret), scopes=only, user_id=owner)
+    row.expires_at = expires_at
+    db.add(row)
     return secret
 
 
@@ -335,14 +317,16 @@ def nobody_signed_in_yet(db: Session) -> bool:
 
 def known_role(name: str) -> Role:
     """The role of that name; Refused (422) when there is none."""
-    for role in ROLES:
-        if role == name:
-            return role
-    raise Refused(422, f"{name!r} is no role; use one of {', '.join(ROLES)}")
+    if name not in ROLES:
+        raise Refused(422, f"{name!r} is no role; use one of {', '.join(ROLES)}")
+    return name
 
 
-def _is_stale(seen_at: datetime | None) -> bool:
-    return seen_at is None or now() - seen_at > SEEN_EVERY
+def _opened_by(db: Session, secret: str, table: Any) -> tuple[Any, User | None]:
+    """The row of a secret, unless it has expired or its user is disabled; and that user."""
+    is_valid = (table.expires_at.is_(None) | (table.expires_at > now())) & col(User.is_active).is_not(False)
+    found = select(table, User).outerjoin(User).where(table.fingerprint == fingerprint(secret), is_valid)
+    return db.execute(found).tuples().first() or (None, None)
 
 
 def _keep_an_admin(db: Session, user: User) -> None:

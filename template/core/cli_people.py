@@ -11,7 +11,7 @@ from sqlmodel import col
 from . import auth, marks
 from .db import Session
 from .errors import UserError
-from .opening import opened, write
+from .opening import COMMAND_LINE, opened, write
 from .time import ago, in_days, now
 
 NAME = click.argument("name")
@@ -50,30 +50,24 @@ def set_password(name: str) -> None:
     """Set a user's password; it is asked for, or read from standard input."""
     ask_twice = partial(click.prompt, "Password", hide_input=True, confirmation_prompt=True)
     typed: str = ask_twice() if sys.stdin.isatty() else sys.stdin.readline()
-    _do(auth.set_password, name, typed.rstrip("\n"))
+    _do(auth.set_password, name, password=typed.rstrip("\n"))
 
 
-@users.command("role")
-@NAME
-@click.argument("role")
-def change_role(name: str, role: str) -> None:
-    """Give a user another role."""
-    _do(auth.change_role, name, role)
-
-
-def _do(deed: Callable[..., str], name: str, *more: str) -> None:
+def _do(deed: Callable[..., str], name: str, **more: str) -> None:
     """Do something to a user, and print what came of it."""
 
     def change(db: Session) -> str:
         if (user := auth.find_user(db, name)) is None:
             raise UserError(f"there is no user {name!r}; see: python -m core users list")
-        return deed(db, user, *more)
+        return deed(db, user, **more)
 
     write(change)
 
 
-for _name, _deed in {"link": auth.make_link, **auth.DEEDS}.items():
+_DEEDS: dict[str, Callable[..., str]] = {"link": auth.make_link, "role": auth.change_role, **auth.DEEDS}
+for _name, _deed in _DEEDS.items():
     users.command(_name, help=_deed.__doc__)(NAME(partial(_do, _deed)))
+users.commands["role"].params.append(click.Argument(["role"]))
 
 
 @token.command("create")
@@ -102,11 +96,7 @@ def list_tokens() -> None:
 @click.argument("id", type=int)
 def revoke_token(id: int) -> None:
     """Delete an API token; it stops working at once."""
-
-    def revoke(db: Session) -> str:
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
         if (found := db.get(auth.Token, id)) is None:
             raise UserError(f"there is no token {id}; see: python -m core token list")
         db.delete(found)
-        return f"{found.name} is revoked"
-
-    write(revoke)

@@ -4,6 +4,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
@@ -19,12 +20,10 @@ from . import auth, log
 from .auth import Identity
 from .db import Actor, Database, Session
 from .errors import Busy, Refused
-from .http import LOOPBACK
 from .settings import Settings
 
 STATIC_URL = "/-/static/"
 PROXY = "the proxy"  # the issuer of who comes through PROXY_USER_HEADER
-THREADS, WAITING = 40, 200
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"/-/health", "/-/ready"}  # asked every few seconds; a good answer is no news
 _CLOSED = "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -39,20 +38,17 @@ _Find = Callable[[Database, Settings], Identity | None]
 logger = log.get("core.request")
 
 
+@dataclass(eq=False)
 class Gate:
     """The outermost ASGI layer: nothing behind it is reached by somebody it does not know, unless public."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        is_public: Callable[[Scope], bool],
-        runtime: Callable[[], tuple[Settings, Database]],
-        refuse: Callable[[Request, Exception], Response],
-    ) -> None:
-        self.app, self.is_public, self.runtime, self.refuse = app, is_public, runtime, refuse
-        # Its own threads: who waits for the writer must keep it neither from its short work nor from an ending write.
-        self.threads, self.waiting = CapacityLimiter(THREADS), CapacityLimiter(WAITING)
+    app: ASGIApp
+    is_public: Callable[[Scope], bool]
+    runtime: Callable[[], tuple[Settings, Database]]
+    refuse: Callable[[Request, Exception], Response]
+    # Its own threads: who waits for the writer must keep it neither from its short work nor from an ending write.
+    threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(40))
+    waiting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(200))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
@@ -204,11 +200,6 @@ def set_cookie(response: Response, request: Request, name: str, value: str, *, m
     response.set_cookie(name, value, max_age, path=path, httponly=True, samesite="lax", secure=is_secure)
 
 
-def is_exposed(request: Request) -> bool:
-    """Whether what is sent can be read on the way: plain HTTP to another machine."""
-    return request.url.scheme == "http" and request.url.hostname not in LOOPBACK
-
-
 def actor_of(request: Request, did: str = "") -> Actor:
     """Who is to be named in the audit for what this request writes."""
     identity: Identity | None = request.scope["state"].get("identity")
@@ -229,18 +220,14 @@ def _by_secret(
 
 
 def _by_proxy(headers: Headers, database: Database, settings: Settings) -> Identity:
-    """Whom a trusted proxy names; a user of ours is made at the first time, and follows the groups."""
+    """Whom a trusted proxy names."""
     names, groups = (headers.getlist(h or " ") for h in (settings.proxy_user_header, settings.proxy_groups_header))
     if len(names) > 1 or len(groups) > 1:  # one of them may be the caller's own
         raise Refused(400, "A header that names you came more than once; the proxy must replace what callers send.")
-    name = names[0]
-    role = auth.role_from([group.strip() for group in ",".join(groups).split(",")], settings.proxy_roles)
-    with database.read() as db:
-        user = auth.vouched_for(db, PROXY, name)
-    if user is None or user.role != role or not user.is_active:
-        with database.write(Actor(name, "proxy", did="Come in through the proxy")) as db:
-            user = auth.admit(db, PROXY, name, name=name, role=role)
-    return Identity(user.name, role, "user", user.id)
+    actor = Actor(names[0], "proxy", did="Come in through the proxy")
+    told = [group.strip() for group in ",".join(groups).split(",")]
+    user = auth.admit(database, actor, PROXY, names[0], groups=told, roles=settings.proxy_roles)
+    return Identity(user.name, auth.known_role(user.role), "user", user.id)
 
 
 @cache

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from fastapi import Request
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlmodel import col
 from starlette.responses import RedirectResponse, Response
 
@@ -14,6 +14,7 @@ from ...crypto import Keyring, fingerprint
 from ...db import Session
 from ...errors import Refused
 from ...forms import Field, Form
+from ...http import LOOPBACK
 from ...marks import ROLES
 from ...pages import DB, CurrentUser, Data, Go, Params, View, action, page, serving
 from ...settings import Provider, Settings
@@ -69,11 +70,11 @@ def come_back(name: str, request: Request, settings: Settings) -> Response:
     provider, cookie = _provider(settings, name), security.cookie_name(settings, "oidc")
     kept = request.cookies.get(cookie, "")
     claims, target = oidc.finish(provider, Keyring.load(settings.data_dir), kept, request.query_params)
-    role = auth.role_from(oidc.groups_of(provider, claims), provider.roles)
+    groups, database = oidc.groups_of(provider, claims), serving(request).database
     called = str(claims.get("preferred_username") or claims.get("email") or claims["sub"])
     actor = replace(security.actor_of(request, f"Sign in at {provider.name}"), name=called, kind="user")
-    with serving(request).database.write(actor) as db:
-        user = auth.admit(db, provider.issuer, str(claims["sub"]), name=called, role=role)
+    user = auth.admit(database, actor, provider.issuer, str(claims["sub"]), groups=groups, roles=provider.roles)
+    with database.write(actor) as db:
         response = _welcome(request, db, user, target)
     response.delete_cookie(cookie, path=_WITH)
     return response
@@ -112,15 +113,14 @@ def theme(request: Request, data: Data, settings: Settings) -> Response:
 
 @page("/-/account")
 def account(request: Request, db: DB, user: CurrentUser, settings: Settings) -> View:
-    """Where you are signed in, your password, and your API tokens."""
+    """Where you are signed in, your password, and your API tokens; an admin sees those of all."""
     me = _me(db, user)
     mine = select(SignedIn).where(col(SignedIn.user_id) == me.id).order_by(col(SignedIn.seen_at).desc())
-    shown: dict[str, Any] = {
-        "sessions": db.execute(mine).scalars().all(),
-        "tokens": _tokens(db, Token.user_id == me.id),
-    }
-    here = fingerprint(request.cookies.get(security.cookie_name(settings), ""))
-    return View("account.html", me=me, here=here, shortest=auth.SHORTEST_PASSWORD, token=_token(user).show(db), **shown)
+    theirs = true() if user.can("admin") else col(Token.user_id) == me.id
+    shown: dict[str, Any] = {"me": me, "shortest": auth.SHORTEST_PASSWORD, "form": _token(user).show(db)}
+    shown["tokens"] = db.execute(select(Token, User).outerjoin(User).where(theirs).order_by(col(Token.name))).all()
+    shown["here"] = fingerprint(request.cookies.get(security.cookie_name(settings), ""))
+    return View("account.html", sessions=db.execute(mine).scalars().all(), **shown)
 
 
 @action("/-/account/sessions/{key}/end", role="viewer")
@@ -150,7 +150,8 @@ def add_token(db: DB, data: Data, user: CurrentUser) -> View:
     if not form.is_valid:
         return View("form.html", status=422, title="Make token", form=form)
     secret = auth.make_token(db, **form.data, owner=me.id)
-    return _secret(f"The token {form.data['name']}", "Send it as “Authorization: Bearer …”.", secret, "/-/account")
+    title, subtitle = f"The token {form.data['name']}", "A program sends it as “Authorization: Bearer …”."
+    return View("core/secret.html", title=title, subtitle=subtitle, secret=secret, back="/-/account")
 
 
 @action("/-/tokens/{id}/revoke", role="viewer")
@@ -161,19 +162,13 @@ def revoke(id: int, db: DB, user: CurrentUser) -> Go:
     if token is None or not (is_mine or user.can("admin")):
         raise Refused(404, f"There is no token {id} of yours; it may be revoked already.")
     db.delete(token)
-    return Go(account if is_mine else all_tokens, toast=f"{token.name} is revoked")
+    return Go(account, toast=f"{token.name} is revoked")
 
 
 @page("/-/people", nav="People", icon="users", role="admin")
 def index(db: DB, params: Params) -> View:
     """Who may use this tool, and as what."""
     return View("people.html", people=USERS.load(db, params), form=USER.show(db))
-
-
-@page("/-/people/tokens", role="admin")
-def all_tokens(db: DB) -> View:
-    """Every API token, of people and of programs."""
-    return View("tokens.html", title="API tokens", tokens=_tokens(db))
 
 
 @page("/-/people/{id}", role="admin")
@@ -196,8 +191,9 @@ def add(request: Request, db: DB, data: Data) -> View:
 def link(id: int, request: Request, db: DB) -> View:
     """Make a sign-in link for somebody else."""
     person = _person(db, id)
-    title, url = f"A sign-in link for {person.name}", f"{_origin(request)}{auth.make_link(db, person)}"
-    return _secret(title, "It works once, within 24 hours.", url, f"/-/people/{id}")
+    title, subtitle = f"A sign-in link for {person.name}", "It works once, within 24 hours."
+    url = f"{_origin(request)}{auth.make_link(db, person)}"
+    return View("core/secret.html", title=title, subtitle=subtitle, secret=url, back=f"/-/people/{id}")
 
 
 @action("/-/people/{id}/role", role="admin")
@@ -213,9 +209,9 @@ def do(id: int, deed: Literal["disable", "enable", "sign-out"], db: DB) -> Go:
 
 
 def _sign_in(request: Request, target: str, *, status: int = 200, name: str = "", error: str = "") -> View:
-    shown: dict[str, Any] = {"next": security.local(target), "name": name, "error": error}
-    shown["providers"] = [provider.name for provider in serving(request).settings.oidc]
-    return View("sign_in.html", status=status, title="Sign in", is_exposed=security.is_exposed(request), **shown)
+    is_exposed = request.url.scheme == "http" and request.url.hostname not in LOOPBACK  # it can be read on the way
+    shown: dict[str, Any] = {"next": security.local(target), "name": name, "error": error, "is_exposed": is_exposed}
+    return View("sign_in.html", status=status, title="Sign in", providers=serving(request).settings.oidc, **shown)
 
 
 def _welcome(request: Request, db: Session, user: User, target: str) -> Response:
@@ -258,18 +254,9 @@ def _person(db: Session, id: int) -> User:
     return person
 
 
-def _tokens(db: Session, *where: Any) -> list[Any]:
-    """The tokens that fulfil the conditions, each with its owner, if a person has it."""
-    return list(db.execute(select(Token, User).outerjoin(User).where(*where).order_by(col(Token.name))))
-
-
 def _token(user: Identity) -> Form:
     """The form for a token: none above one's own role."""
     name = Field(Token.name, help="What it is for, as in “backup script”.")
     role = Field(Token.role, choices=[role for role in ROLES if user.can(role)])
     scopes = Field(Token.scopes, label="Only for", placeholder="read /domains")
-    return Form(Token, name, role, scopes, Field(Token.expires_at, label="Expires, in UTC"), check=auth.wrong_in_token)
-
-
-def _secret(title: str, subtitle: str, secret: str, back: str) -> View:
-    return View("core/secret.html", title=title, subtitle=subtitle, secret=secret, back=back)
+    return Form(Token, name, role, scopes, Field(Token.expires_at, label="Expires, in UTC"))
