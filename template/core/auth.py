@@ -326,7 +326,8 @@ def _opened_by(db: Session, secret: str, table: Any) -> tuple[Any, User | None]:
     """The row of a secret, unless it has expired or its user is disabled; and that user."""
     is_valid = (table.expires_at.is_(None) | (table.expires_at > now())) & col(User.is_active).is_not(False)
     found = select(table, User).outerjoin(User).where(table.fingerprint == fingerprint(secret), is_valid)
-    return db.execute(found).tuples().first() or (None, None)
+    row, user = db.execute(found).first() or (None, None)
+    return row, user
 
 
 def _keep_an_admin(db: Session, user: User) -> None:
