@@ -33,10 +33,8 @@ def begin(provider: Provider, keyring: Keyring, *, callback: str, target: str) -
         "state": state, "nonce": nonce, "code_challenge": challenge, "code_challenge_method": "S256",
     }  # fmt: skip
     address: str = _discovered(provider)["authorization_endpoint"]
-    flow = {
-        "provider": provider.name, "state": state, "nonce": nonce, "verifier": verifier, "callback": callback,
-        "target": target, "until": time.time() + FLOW_LIFETIME_S,
-    }  # fmt: skip
+    flow = {"provider": provider.name, "state": state, "nonce": nonce, "verifier": verifier}
+    flow |= {"callback": callback, "target": target, "until": str(time.time() + FLOW_LIFETIME_S)}
     return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}", keyring.encrypt(json.dumps(flow))
 
 
@@ -47,15 +45,21 @@ def finish(provider: Provider, keyring: Keyring, cookie: str, answer: Mapping[st
     except CoreError:
         raise Refused(400, AGAIN) from None
     is_ours = hmac.compare_digest(flow["state"].encode(), answer.get("state", "").encode())
-    if not is_ours or flow["provider"] != provider.name or flow["until"] < time.time():
+    if not is_ours or flow["provider"] != provider.name or float(flow["until"]) < time.time():
         raise Refused(400, AGAIN)
     if "code" not in answer:
-        why = answer.get("error_description") or answer.get("error") or "no reason given"
-        raise Refused(403, f"{provider.name} did not sign you in: {why[:200]}")
+        raise Refused(403, f"{provider.name} did not sign you in: {_reason(answer)[:200]}")
     known = _discovered(provider)
     if answer.get("iss", known["issuer"]) != known["issuer"]:  # RFC 9207: the answer of another server
         raise Refused(400, AGAIN)
-    got = _exchange(provider, known, flow, answer["code"])
+    secret, basic = provider.client_secret.get_secret_value(), None
+    form = {"grant_type": "authorization_code", "client_id": provider.client_id}
+    form |= {"code": answer["code"], "redirect_uri": flow["callback"], "code_verifier": flow["verifier"]}
+    if secret and "client_secret_basic" in known.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]):
+        basic = (quote_plus(provider.client_id), quote_plus(secret))
+    elif secret:
+        form["client_secret"] = secret
+    got = _ask(provider, known["token_endpoint"], form, auth=basic)
     claims = _verified(provider, known, str(got.get("id_token", "")), flow["nonce"])
     if provider.groups.partition(".")[0] not in claims and "userinfo_endpoint" in known:
         more = _ask(provider, known["userinfo_endpoint"], bearer=str(got.get("access_token", "")))
@@ -77,21 +81,8 @@ def _discovered(provider: Provider) -> dict[str, Any]:
     known = _ask(provider, f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
     needed = {"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"}
     if not needed <= known.keys() or known["issuer"].rstrip("/") != provider.issuer.rstrip("/"):
-        raise Refused(
-            502, f"{provider.issuer} describes itself as {known.get('issuer')!r}; write its issuer into OIDC."
-        )
+        raise Refused(502, f"{provider.issuer} calls itself {known.get('issuer')!r}; write its issuer into OIDC.")
     return known
-
-
-def _exchange(provider: Provider, known: Mapping[str, Any], flow: Mapping[str, str], code: str) -> dict[str, Any]:
-    """Trade the code for tokens; with a secret as the server wants it, in a header or in the form."""
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": flow["callback"]}
-    form |= {"client_id": provider.client_id, "code_verifier": flow["verifier"]}
-    secret = provider.client_secret.get_secret_value()
-    methods = known.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
-    if secret and "client_secret_basic" in methods:
-        return _ask(provider, known["token_endpoint"], form, auth=(quote_plus(provider.client_id), quote_plus(secret)))
-    return _ask(provider, known["token_endpoint"], form | ({"client_secret": secret} if secret else {}))
 
 
 def _verified(provider: Provider, known: Mapping[str, Any], token: str, nonce: str) -> dict[str, Any]:
@@ -116,18 +107,21 @@ def _verified(provider: Provider, known: Mapping[str, Any], token: str, nonce: s
 def _ask(provider: Provider, url: str, form: Mapping[str, str] | None = None, *, auth: tuple[str, str] | None = None,
          bearer: str = "") -> dict[str, Any]:  # fmt: skip
     """A JSON object from the provider; Refused (502) says what happened instead."""
-    parts, secret = urlsplit(url), provider.client_secret.get_secret_value()
+    parts, hidden = urlsplit(url), (provider.client_secret.get_secret_value(), bearer)
     path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {bearer}"} if bearer else {})
-    hidden = tuple(text for text in (secret, bearer) if text)
+    more: dict[str, Any] = {"headers": headers, "auth": auth, "secrets": hidden, "timeout_s": 10, "attempts": 2}
     try:
-        with Client(f"{parts.scheme}://{parts.netloc}", headers=headers, auth=auth, timeout_s=10, attempts=2,
-                    secrets=hidden) as client:  # fmt: skip
+        with Client(f"{parts.scheme}://{parts.netloc}", **more) as client:
             reply = client.post(path, data=form) if form else client.get(path)
             found = reply.json()
     except HttpError as error:
         raise Refused(502, f"{provider.name} cannot be asked: {error}. Try again, or use a sign-in link.") from error
     if reply.status != 200 or not isinstance(found, dict):
-        why = found.get("error_description") or found.get("error") if isinstance(found, dict) else ""
-        raise Refused(502, f"{provider.name} answered {reply.status} at {reply.url_safe} {why or ''}".strip())
+        why = _reason(found) if isinstance(found, dict) else ""
+        raise Refused(502, f"{provider.name} answered {reply.status} at {reply.url_safe} {why}".strip())
     return found
+
+
+def _reason(answer: Mapping[str, str]) -> str:
+    return str(answer.get("error_description") or answer.get("error") or "no reason given")

@@ -4,11 +4,12 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, sleep, to_thread
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
@@ -19,20 +20,14 @@ from . import auth, log
 from .auth import Identity
 from .db import Actor, Database, Session
 from .errors import Busy, Refused
-from .http import LOOPBACK
 from .settings import Settings
 
-SIGN_IN = "/-/sign-in"
 STATIC_URL = "/-/static/"
 PROXY = "the proxy"  # the issuer of who comes through PROXY_USER_HEADER
-THREADS = 40
-WAITING = 200
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"/-/health", "/-/ready"}  # asked every few seconds; a good answer is no news
-POLICY = (
-    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
-)
+_CLOSED = "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+POLICY = f"default-src 'self'; img-src 'self' data:; {_CLOSED}"
 _HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -43,78 +38,73 @@ _Find = Callable[[Database, Settings], Identity | None]
 logger = log.get("core.request")
 
 
+@dataclass(eq=False)
 class Gate:
     """The outermost ASGI layer: nothing behind it is reached by somebody it does not know, unless public."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        is_public: Callable[[Scope], bool],
-        runtime: Callable[[], tuple[Settings, Database]],
-        refuse: Callable[[Request, Exception], Response],
-    ) -> None:
-        self.app, self.is_public, self.runtime, self.refuse = app, is_public, runtime, refuse
-        # Its own threads: who waits for the writer must keep it neither from its short work nor from an ending write.
-        self.threads, self.waiting = CapacityLimiter(THREADS), CapacityLimiter(WAITING)
+    app: ASGIApp
+    is_public: Callable[[Scope], bool]
+    runtime: Callable[[], tuple[Settings, Database]]
+    refuse: Callable[[Request, Exception], Response]
+    # Its own threads: who waits for the writer must keep it neither from its short work nor from an ending write.
+    threads: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(40))
+    waiting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(200))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if scope["type"] == "lifespan":
             return await self.app(scope, receive, send)
-        connection = HTTPConnection(scope)
         scope.setdefault("state", {})["request_id"] = request_id = secrets.token_hex(6)
         with log.context(request_id=request_id):
-            if scope["type"] == "websocket":
-                return await self._websocket(connection, receive, send)
-            if scope["method"] == "HEAD":  # the server drops the body
+            if scope.get("method") == "HEAD":  # the server drops the body
                 scope = {**scope, "method": "GET"}
-            return await self._http(Request(scope, receive), receive, _Answer(scope, send, self))
+            if scope["type"] == "http":
+                return await self._http(Request(scope, receive), receive, _Answer(scope, send, self))
+            if await self._problem(HTTPConnection(scope)) is None:
+                return await self.app(scope, receive, send)
+            await receive()
+            await send({"type": "websocket.close", "code": 4401, "reason": "sign in first"})
 
     async def _http(self, request: Request, receive: Receive, answer: "_Answer") -> None:
         began = time.perf_counter()
         try:
-            response = await self._stop(request)
-            await (response or self.app)(request.scope, receive, answer)
-        except Exception as error:  # the boundary: whatever a handler lets through is logged here, once
-            if isinstance(error.__cause__, Refused):  # Starlette wraps what the commit before an answer raises
-                error = error.__cause__
-            _log_error(error)
+            problem = await self._problem(request)
+            await (self.refuse(request, problem) if problem else self.app)(request.scope, receive, answer)
+        except Exception as caught:  # the boundary: whatever a handler lets through is logged here, once
+            # Starlette wraps what the commit before an answer raises
+            error = caught.__cause__ if isinstance(caught.__cause__, Refused) else caught
+            if isinstance(error, Refused):
+                logger.warning("refused", status=error.status, error=str(error))
+            else:
+                logger.error("request failed", exc_info=error)
             if answer.status == 0:
                 await self.refuse(request, error)(request.scope, receive, answer)
         finally:
             await answer.settle(500)
         took = round((time.perf_counter() - began) * 1000, 1)
-        identity = request.scope["state"].get("identity")
-        is_news = request.url.path not in PROBES or answer.status != 200
-        (logger.info if is_news else logger.debug)(
-            "request", method=request.method, path=_loggable(request), status=answer.status, ms=took,
-            user=identity.name if identity else None,
-        )  # fmt: skip
+        identity, route = request.scope["state"].get("identity"), getattr(request.scope.get("route"), "path", "")
+        path = route if "{secret}" in route else request.url.path
+        tell = logger.debug if path in PROBES and answer.status == 200 else logger.info
+        user = identity.name if identity else None
+        tell("request", method=request.method, path=path, status=answer.status, ms=took, user=user)
 
-    async def _stop(self, request: Request) -> Response | None:
-        """The answer for a request that must not get in; None lets it through."""
-        identity = await self._identify(request)
-        request.scope["state"]["identity"] = identity
+    async def _problem(self, connection: HTTPConnection) -> Refused | None:
+        """Why somebody must not get in; None lets them through. A socket writes, and none is public."""
+        scope = connection.scope
+        writes, is_socket = scope.get("method") not in SAFE_METHODS, scope["type"] == "websocket"
+        scope["state"]["identity"] = None
+        try:
+            scope["state"]["identity"] = identity = await self._identify(connection)
+        except Refused as error:
+            return error
         is_bearer = identity is not None and identity.kind == "token"
-        if request.method not in SAFE_METHODS and not is_bearer and not is_same_origin(request):
-            return self.refuse(request, Refused(403, "This request came from another site, so nothing was done."))
-        if identity is None and (is_bearing(request) or not self.is_public(request.scope)):
-            return self.refuse(request, Refused(401, "Sign in, or send a token that is valid."))
-        if identity and not identity.reaches(request.scope["path"], writes=request.method not in SAFE_METHODS):
-            return self.refuse(request, Refused(403, f"This token is only for: {', '.join(identity.scopes)}."))
+        if writes and not is_bearer and not is_same_origin(connection):
+            return Refused(403, "This request came from another site, so nothing was done.")
+        if identity is None and (is_bearing(connection) or is_socket or not self.is_public(scope)):
+            return Refused(401, "Sign in, or send a token that is valid.")
+        if identity and not identity.reaches(scope["path"], writes=writes):
+            return Refused(403, f"This token is only for: {', '.join(identity.scopes)}.")
         return None
-
-    async def _websocket(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
-        identity = None
-        with contextlib.suppress(Refused):
-            identity = await self._identify(connection)
-        connection.scope["state"]["identity"] = identity
-        is_ours = (identity is not None and identity.kind == "token") or is_same_origin(connection)
-        if is_ours and identity and identity.reaches(connection.scope["path"], writes=True):  # no socket is public
-            return await self.app(connection.scope, receive, send)
-        await receive()
-        await send({"type": "websocket.close", "code": 4401, "reason": "sign in first"})
 
     async def _identify(self, connection: HTTPConnection) -> Identity | None:
         settings, database = self.runtime()
@@ -154,17 +144,9 @@ class _Answer:
             await self.settle(message["status"])
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
-                headers[name] = value
-            headers["X-Request-Id"] = self.scope["state"]["request_id"]
+            headers.update({**_HEADERS, "X-Request-Id": self.scope["state"]["request_id"]})
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
-
-
-def _loggable(request: Request) -> str:
-    """The path for the log; where it holds a secret, the route's."""
-    route: str = getattr(request.scope.get("route"), "path", "")
-    return route if "{secret}" in route else request.url.path
 
 
 def wants_html(request: Request) -> bool:
@@ -178,12 +160,8 @@ def is_htmx(request: Request) -> bool:
 
 
 def is_same_origin(connection: HTTPConnection) -> bool:
-    """Whether a browser says that our own page sent this.
-
-    Sec-Fetch-Site where the browser sends it (not over plain HTTP at an internal name), else Origin
-    against Host. Neither: no browser, and only a bearer token may write.
-    """
-    headers: Headers = connection.headers
+    """Whether a browser says that our own page sent this. Neither header: no browser, only a token may write."""
+    headers = connection.headers  # over plain HTTP at an internal name, browsers send no Sec-Fetch-Site
     if site := headers.get("sec-fetch-site"):
         return site in ("same-origin", "none")  # none: typed or bookmarked; no page can bring that about
     origin, host = headers.get("origin", ""), headers.get("host", "")
@@ -222,18 +200,6 @@ def set_cookie(response: Response, request: Request, name: str, value: str, *, m
     response.set_cookie(name, value, max_age, path=path, httponly=True, samesite="lax", secure=is_secure)
 
 
-def is_exposed(request: Request) -> bool:
-    """Whether what is sent can be read on the way: plain HTTP to another machine; the log says so once."""
-    is_plain = request.url.scheme == "http" and request.url.hostname not in LOOPBACK
-    return is_plain and _warn_of_plain_http()
-
-
-@cache
-def _warn_of_plain_http() -> bool:
-    logger.warning("people sign in over plain HTTP; put a proxy with TLS in front, and name it in TRUSTED_PROXIES")
-    return True
-
-
 def actor_of(request: Request, did: str = "") -> Actor:
     """Who is to be named in the audit for what this request writes."""
     identity: Identity | None = request.scope["state"].get("identity")
@@ -248,41 +214,26 @@ def _by_secret(
     with database.read() as db:
         identity = find(db, secret)
     if identity and identity.is_stale and not database.is_busy:  # else the next request notes it
-        try:
-            with database.write(Actor(identity.name, identity.kind)) as db:
-                auth.touch(db, identity, secret, days=settings.session_days)
-        except Busy:
-            logger.warning("session not touched, the database is busy")
+        with contextlib.suppress(Busy), database.write(Actor(identity.name, identity.kind)) as db:
+            auth.touch(db, identity, secret, days=settings.session_days)
     return identity
 
 
 def _by_proxy(headers: Headers, database: Database, settings: Settings) -> Identity:
-    """Whom a trusted proxy names; a user of ours is made at the first time, and follows the groups."""
+    """Whom a trusted proxy names."""
     names, groups = (headers.getlist(h or " ") for h in (settings.proxy_user_header, settings.proxy_groups_header))
     if len(names) > 1 or len(groups) > 1:  # one of them may be the caller's own
         raise Refused(400, "A header that names you came more than once; the proxy must replace what callers send.")
-    name = names[0]
-    role = auth.role_from([group.strip() for group in ",".join(groups).split(",")], settings.proxy_roles)
-    with database.read() as db:
-        user = auth.vouched_for(db, PROXY, name)
-    if user is None or user.role != role or not user.is_active:
-        with database.write(Actor(name, "proxy", did="Come in through the proxy")) as db:
-            user = auth.admit(db, PROXY, name, name=name, role=role)
-            db.flush()
-    return Identity(user.name, role, "user", user.id)
+    actor = Actor(names[0], "proxy", did="Come in through the proxy")
+    told = [group.strip() for group in ",".join(groups).split(",")]
+    user = auth.admit(database, actor, PROXY, names[0], groups=told, roles=settings.proxy_roles)
+    return Identity(user.name, auth.known_role(user.role), "user", user.id)
 
 
 @cache
 def _proxies(trusted: str) -> Any:
-    """The server's own reading of X-Forwarded-*: it rewrites a scope in place, and here asks nobody afterwards.
-
-    Done here, not by the server, because the server would hide which address really called.
-    """
-
-    async def nobody(*_: object) -> None:
-        return None
-
-    return ProxyHeadersMiddleware(nobody, trusted)
+    """The server's own reading of X-Forwarded-*, done here, for the server would hide which address really called."""
+    return ProxyHeadersMiddleware(lambda *_: sleep(0), trusted)  # it rewrites a scope in place; nobody is asked then
 
 
 def sign_in_first(request: Request) -> Response:
@@ -290,12 +241,5 @@ def sign_in_first(request: Request) -> Response:
     path = f"{quote(request.scope['path'])}?{request.url.query}" if request.method == "GET" else "/"
     if is_htmx(request):  # following a 303 would put the sign-in page into a part of this one
         path = "/" + request.headers.get("hx-current-url", "").partition("://")[2].partition("/")[2]
-    url = f"{SIGN_IN}?next={quote(path.rstrip('?'))}"
+    url = f"/-/sign-in?next={quote(path.rstrip('?'))}"
     return Response(status_code=401, headers={"HX-Redirect": url}) if is_htmx(request) else RedirectResponse(url, 303)
-
-
-def _log_error(error: Exception) -> None:
-    if isinstance(error, Refused):
-        logger.warning("refused", status=error.status, error=str(error))
-    else:
-        logger.error("request failed", exc_info=error)

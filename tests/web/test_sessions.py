@@ -182,10 +182,3 @@ def test_every_cookie_is_named_after_the_tool(cookie: str, path: str, browser_as
 def test_plain_http_to_another_machine_is_warned_of(url: str, is_exposed: bool, served: TestClient) -> None:
     served.base_url = url
     assert ("This address is plain HTTP" in html(served.get("/-/sign-in")).one("main").text) is is_exposed
-
-
-def test_the_log_warns_of_plain_http_once(served: TestClient, caplog: pytest.LogCaptureFixture) -> None:
-    security._warn_of_plain_http.cache_clear()
-    served.get("/-/sign-in")
-    served.get("/-/sign-in")
-    assert ["plain HTTP" in record.getMessage() for record in caplog.records].count(True) == 1

@@ -72,11 +72,8 @@ def test_wrong_passwords_grow_old(link: str, served: TestClient, database: Datab
     assert guess(served, times=6) == [422] * 5 + [429]
 
 
-def test_one_address_may_not_try_many_names(link: str, served: TestClient, database: Database) -> None:
-    with database.write(TESTER) as db:
-        for number in range(20):
-            auth.count_try(db, f"name {number}", "testclient")
-            db.flush()
+def test_one_address_may_not_try_many_names(link: str, served: TestClient) -> None:
+    assert [guess(served, f"name {number}") for number in range(20)] == [[422]] * 20
     assert guess(served, "Bob") == [429]
     assert served.post("/-/sign-in", data=RIGHT).status_code == 429
 

@@ -1,6 +1,6 @@
 """People and programs: users, sessions, one-time sign-in links, API tokens, and the role each has."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -13,23 +13,18 @@ from sqlalchemy import Index, delete, select, update
 from sqlmodel import Field, SQLModel, col
 
 from .crypto import fingerprint, new_token
-from .db import Change, Session
-from .errors import Refused, UserError
+from .db import Actor, Change, Database, Session
+from .errors import Refused
 from .marks import ROLES, Role
 from .time import duration_in_words, now
 
-LINK_LIFETIME = timedelta(hours=24)
-SEEN_EVERY = timedelta(minutes=5)
-TOKEN_PREFIX = "pyops_"
+LINK_LIFETIME, SEEN_EVERY = timedelta(hours=24), timedelta(minutes=5)
 READ = "read"
-SHORTEST_PASSWORD = 12
-HASHES_AT_ONCE = 2
-HASHING_WAIT_S = 0.5
-_hashing = BoundedSemaphore(HASHES_AT_ONCE)
-LONGEST_NAME = 100
-FREE_TRIES = {"name": 5, "address": 20}  # wrong passwords within TRIES_WINDOW; an address may be a whole office's
+SHORTEST_PASSWORD, LONGEST_NAME = 12, 100
+FREE_TRIES = 5, 20  # wrong passwords of a name, and of an address (a whole office's?), within TRIES_WINDOW
 TRIES_WINDOW = timedelta(minutes=15)
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # doubled at each further wrong one
+_hashing = BoundedSemaphore(2)  # passwords checked at once: guessing must not take the machine from others
 _AUDITED = {"info": {"audited": True}}
 
 
@@ -38,7 +33,6 @@ class User(SQLModel, table=True):
 
     __tablename__ = "core_user"
     __table_args__ = (Index("ix_core_user_issuer_subject", "issuer", "subject", unique=True), _AUDITED)
-
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True, min_length=1, max_length=LONGEST_NAME)
     role: str = "viewer"
@@ -54,7 +48,6 @@ class SignedIn(SQLModel, table=True):
     """One browser that is signed in; deleting the row signs it out."""
 
     __tablename__ = "core_session"
-
     fingerprint: str = Field(primary_key=True)
     user_id: int = Field(foreign_key="core_user.id", ondelete="CASCADE", index=True)
     created_at: datetime
@@ -68,7 +61,6 @@ class SignInLink(SQLModel, table=True):
     """A one-time link; its page has a button, so a scanner that follows links burns nothing."""
 
     __tablename__ = "core_sign_in_link"
-
     fingerprint: str = Field(primary_key=True)
     user_id: int = Field(foreign_key="core_user.id", ondelete="CASCADE", index=True)
     expires_at: datetime
@@ -79,7 +71,6 @@ class Token(SQLModel, table=True):
 
     __tablename__ = "core_token"
     __table_args__ = _AUDITED
-
     id: int | None = Field(default=None, primary_key=True)
     name: str
     role: str
@@ -87,9 +78,7 @@ class Token(SQLModel, table=True):
     created_at: datetime = Field(default_factory=now)
     expires_at: datetime | None = Field(default=None, description="It works for ever when left empty.")
     last_used_at: datetime | None = None
-    scopes: str = Field(
-        default="", description="“read” for reading only, paths such as /domains for what is below them."
-    )
+    scopes: str = Field("", description="“read” for reading only, paths such as /domains for what is below them.")
     user_id: int | None = Field(default=None, foreign_key="core_user.id", ondelete="CASCADE", index=True)
 
 
@@ -97,7 +86,6 @@ class Attempt(SQLModel, table=True):
     """How many wrong passwords came for one name, or from one address, and when the last one did."""
 
     __tablename__ = "core_attempt"
-
     fingerprint: str = Field(primary_key=True)
     wrong: int = 0
     at: datetime = Field(default_factory=now, index=True)
@@ -125,14 +113,12 @@ class Identity:
 
 
 def add_user(db: Session, name: str, role: str) -> User:
-    """Create a user; UserError when the name is taken or unfit, or the role unknown."""
-    known_role(role)
+    """Create a user; Refused when the name is taken or unfit, or the role unknown."""
     if not 1 <= len(name) <= LONGEST_NAME or name != name.strip():
-        raise UserError(f"{name!r} is no name for a user; it needs 1 to {LONGEST_NAME} characters, no space around")
+        raise Refused(422, f"{name!r} is no name for a user; it needs 1 to {LONGEST_NAME} characters, no space around")
     if find_user(db, name):
-        raise UserError(f"there is a user {name!r} already; see: python -m core users list")
-    user = User(name=name, role=role)
-    db.add(user)
+        raise Refused(409, f"there is a user {name!r} already; see: python -m core users list")
+    db.add(user := User(name=name, role=known_role(role)))
     db.flush()
     return user
 
@@ -142,39 +128,35 @@ def find_user(db: Session, name: str) -> User | None:
     return db.execute(select(User).where(col(User.name) == name)).scalar()
 
 
-def role_from(groups: Iterable[str], roles: Mapping[str, Role]) -> Role:
-    """The highest role that one of these groups gives, or "*", everybody; Refused (403) when none does."""
-    given = [roles[group] for group in ("*", *groups) if group in roles]
-    if not given:
-        raise Refused(403, "None of your groups may use this tool. Ask whoever runs it to give one of them a role.")
-    return max(given, key=ROLES.index)
+def admit(
+    database: Database, actor: Actor, issuer: str, subject: str, *, groups: list[str], roles: Mapping[str, Role]
+) -> User:
+    """The user whom somebody else vouches for, with the highest role that a group, or "*", gives now.
 
-
-def vouched_for(db: Session, issuer: str, subject: str) -> User | None:
-    """The user whom somebody else knows under this subject."""
-    return db.execute(select(User).where(col(User.issuer) == issuer, col(User.subject) == subject)).scalar()
-
-
-def admit(db: Session, issuer: str, subject: str, *, name: str, role: Role) -> User:
-    """The user whom somebody else vouches for, with the role that they give now; made at the first time.
-
-    Never matched by name, which people may choose over there. Refused (403) when the user is disabled here.
+    Made at the first time; never matched by name, which people may choose over there. Refused (403) when no group
+    has a role, or the user is disabled here.
     """
-    user = vouched_for(db, issuer, subject)
-    if user is None:
-        name = " ".join(name.split())[: LONGEST_NAME - 10].strip() or "somebody"
-        is_free = find_user(db, name) is None
-        user = add_user(db, name if is_free else f"{name} {fingerprint(issuer + subject)[:8]}", role)
-        user.issuer, user.subject = issuer, subject
+    role = max((roles[group] for group in ("*", *groups) if group in roles), key=ROLES.index, default=None)
+    if role is None:
+        raise Refused(403, "None of your groups may use this tool. Ask whoever runs it to give one of them a role.")
+    known = select(User).where(col(User.issuer) == issuer, col(User.subject) == subject)
+    with database.read() as db:
+        user = db.execute(known).scalar()
+    if user is None or user.role != role:
+        with database.write(actor) as db:
+            user = db.execute(known).scalar()
+            if user is None:
+                name = " ".join(actor.name.split())[: LONGEST_NAME - 10].strip() or "somebody"
+                is_taken = find_user(db, name) is not None
+                user = add_user(db, f"{name} {fingerprint(issuer + subject)[:8]}" if is_taken else name, role)
+            user.issuer, user.subject, user.role = issuer, subject, role
     if not user.is_active:
         raise Refused(403, f"{user.name} is disabled in this tool. Ask an admin.")
-    user.role = role
     return user
 
 
 def make_link(db: Session, user: User) -> str:
-    """A new sign-in link for a user, as a path; it works once, for 24 hours."""
-    db.bulk(delete(SignInLink).where(col(SignInLink.expires_at) < now()), why="expired")
+    """Make a new sign-in link for a user, as a path; it works once, for 24 hours."""
     secret = new_token()
     db.add(SignInLink(fingerprint=fingerprint(secret), user_id=user.id or 0, expires_at=now() + LINK_LIFETIME))
     return f"/-/sign-in/{secret}"
@@ -182,13 +164,11 @@ def make_link(db: Session, user: User) -> str:
 
 def link_user(db: Session, secret: str) -> User | None:
     """The user whom a link would sign in; None when it is used, expired or unknown."""
-    link = db.get(SignInLink, fingerprint(secret))
-    user = db.get(User, link.user_id) if link and link.expires_at > now() else None
-    return user if user and user.is_active else None
+    return _opened_by(db, secret, SignInLink)[1]
 
 
 def use_link(db: Session, secret: str) -> User | None:
-    """Take a link: the user, once."""
+    """Take a link: the user, once; their other links are void."""
     user = link_user(db, secret)
     mine = delete(SignInLink).where(col(SignInLink.fingerprint) == fingerprint(secret))
     if user is None or not db.bulk(mine, why="used"):
@@ -197,91 +177,80 @@ def use_link(db: Session, secret: str) -> User | None:
     return user
 
 
-def change_role(db: Session, user: User, role: str) -> None:
-    """Give a user another role; Refused when there is no such role."""
+def change_role(db: Session, user: User, role: str) -> str:
+    """Give a user another role."""
     if user.issuer:
         raise Refused(409, f"{user.name} gets the role from {user.issuer} at each sign-in; change the groups there.")
     if known_role(role) != "admin":
         _keep_an_admin(db, user)
     user.role = role
+    return f"{user.name} is {role} now"
 
 
-def sign_out_everywhere(db: Session, user: User) -> None:
+def set_password(db: Session, user: User, password: str) -> str:
+    """Store a password's argon2 hash, and end what the old one opened; Refused when it is too short."""
+    if user.issuer:
+        raise Refused(409, f"{user.name} signs in through {user.issuer}; the password is changed there.")
+    if len(password) < SHORTEST_PASSWORD:
+        raise Refused(422, f"a password needs at least {SHORTEST_PASSWORD} characters")
+    user.password_hash = PasswordHash.recommended().hash(password)
+    return sign_out(db, user)
+
+
+def sign_out(db: Session, user: User) -> str:
     """Sign a user out everywhere, and void their sign-in links."""
     for table in (SignedIn, SignInLink):
         db.bulk(delete(table).where(col(table.user_id) == user.id), why="signed out everywhere")
     db.changes.append(Change("sign out", "core_user", str(user.id), {}, {}))
+    return f"{user.name} is signed out everywhere"
 
 
-def disable(db: Session, user: User) -> None:
+def disable(db: Session, user: User) -> str:
     """Keep a user from signing in, and end their sessions, links and tokens."""
     _keep_an_admin(db, user)
     user.is_active = False
-    sign_out_everywhere(db, user)
+    sign_out(db, user)
+    return f"{user.name} cannot sign in any more"
 
 
-def enable(_db: Session, user: User) -> None:
+def enable(_db: Session, user: User) -> str:
     """Let a disabled user sign in again."""
     user.is_active = True
+    return f"{user.name} may sign in again"
 
 
-# What an admin may do to a user, on the page and on the command line, and how it reads afterwards.
-DEEDS = {
-    "disable": (disable, "cannot sign in any more"),
-    "enable": (enable, "may sign in again"),
-    "sign-out": (sign_out_everywhere, "is signed out everywhere"),
-}
+# What an admin may do to a user, on the page and on the command line; each says what came of it.
+DEEDS: dict[str, Callable[[Session, User], str]] = {"disable": disable, "enable": enable, "sign-out": sign_out}
 
 
-def set_password(db: Session, user: User, password: str) -> None:
-    """Store a password's argon2 hash, and end what the old one opened; UserError when it is too short."""
-    if user.issuer:
-        raise Refused(409, f"{user.name} signs in through {user.issuer}; the password is changed there.")
-    if len(password) < SHORTEST_PASSWORD:
-        raise UserError(f"a password needs at least {SHORTEST_PASSWORD} characters")
-    user.password_hash = PasswordHash.recommended().hash(password)
-    sign_out_everywhere(db, user)
-
-
-def count_try(db: Session, name: str, address: str) -> None:
-    """Count a try at a password before it is checked, so that many at once count too.
+def prove(database: Database, actor: Actor, name: str, password: str) -> User | None:
+    """The active user of a name and password. A try is counted before it is checked, so that many at once count too.
 
     Refused (429) while the name or the address must wait. A sign-in link works meanwhile.
     """
-    at = now()
-    db.bulk(delete(Attempt).where(col(Attempt.at) < at - LONGEST_WAIT - TRIES_WINDOW), why="long ago")
-    for kind, key in _tried(name, address).items():
-        row = db.get(Attempt, key) or Attempt(fingerprint=key, at=at)
-        over = row.wrong - FREE_TRIES[kind]
-        free_at = row.at + min(FIRST_WAIT * 2 ** min(over, 10), LONGEST_WAIT) if over >= 0 else row.at
-        if (left_s := (free_at - at).total_seconds()) > 0:
-            text = f"Too many wrong passwords. Try again in {duration_in_words(left_s)}, or ask for a sign-in link."
-            raise Refused(429, text, headers={"Retry-After": str(ceil(left_s))})
-        row.wrong = 1 if at > free_at + TRIES_WINDOW else row.wrong + 1
-        row.at = at
-        db.add(row)
-
-
-def forgive(db: Session, name: str, address: str) -> None:
-    """The password was right: forget the name's wrong ones, and take the address's last count back."""
-    by_name, by_address = _tried(name, address).values()
-    db.bulk(delete(Attempt).where(col(Attempt.fingerprint) == by_name), why="signed in")
-    mine = update(Attempt).where(col(Attempt.fingerprint) == by_address)
-    db.bulk(mine.values(wrong=col(Attempt.wrong) - 1), why="signed in")
+    keys = fingerprint(f"name {name.casefold()}"), fingerprint(f"address {actor.address}")  # a name may be a password
+    with database.write(actor) as db:
+        db.bulk(delete(Attempt).where(col(Attempt.at) < now() - LONGEST_WAIT - TRIES_WINDOW), why="long ago")
+        for key, free in zip(keys, FREE_TRIES, strict=True):
+            _count(db, db.get(Attempt, key) or Attempt(fingerprint=key), free)
+    with database.read() as db:  # hashing keeps no writer waiting
+        user = check_password(db, name, password)
+    if user:
+        with database.write(actor) as db:
+            by_name, by_address = (update(Attempt).where(col(Attempt.fingerprint) == key) for key in keys)
+            db.bulk(by_name.values(wrong=0), why="signed in")
+            db.bulk(by_address.values(wrong=col(Attempt.wrong) - 1), why="signed in")
+    return user
 
 
 def check_password(db: Session, name: str, password: str) -> User | None:
-    """The active user of a name and password. As slow for an unknown name as for a wrong password.
-
-    Refused (429) while HASHES_AT_ONCE others are being checked: guessing must not take the machine from others.
-    """
-    hasher = PasswordHash.recommended()
+    """The active user of a name and password; as slow for an unknown name. Refused (429) while others are checked."""
     user = find_user(db, name)
     stored = user.password_hash if user and user.password_hash else _no_password()
-    if not _hashing.acquire(timeout=HASHING_WAIT_S):
+    if not _hashing.acquire(timeout=0.5):
         raise Refused(429, "Many are signing in at this moment; try again in a few seconds.")
     try:
-        fits = hasher.verify(password, stored)
+        fits = PasswordHash.recommended().verify(password, stored)
     finally:
         _hashing.release()
     return user if user and fits and user.is_active and user.password_hash else None
@@ -289,15 +258,10 @@ def check_password(db: Session, name: str, password: str) -> User | None:
 
 def sign_in(db: Session, user: User, *, days: int, address: str, agent: str) -> str:
     """Open a session; returns the secret for its cookie."""
-    db.bulk(delete(SignedIn).where(col(SignedIn.expires_at) < now()), why="expired")
     secret, at = new_token(), now()
     db.get_one(User, user.id).signed_in_at = at
-    db.add(
-        SignedIn(
-            fingerprint=fingerprint(secret), user_id=user.id or 0, created_at=at, seen_at=at,
-            expires_at=at + timedelta(days=days), address=address, agent=agent[:200],
-        )
-    )  # fmt: skip
+    given: dict[str, Any] = {"fingerprint": fingerprint(secret), "address": address, "agent": agent[:200]}
+    db.add(SignedIn(user_id=user.id or 0, created_at=at, seen_at=at, expires_at=at + timedelta(days=days), **given))
     return secret
 
 
@@ -309,54 +273,40 @@ def end_session(db: Session, key: str) -> None:
 
 def session_identity(db: Session, secret: str) -> Identity | None:
     """Who a session cookie belongs to."""
-    row = db.execute(
-        select(col(User.id), col(User.name), col(User.role), col(SignedIn.seen_at))
-        .join(SignedIn, col(SignedIn.user_id) == col(User.id))
-        .where(col(SignedIn.fingerprint) == fingerprint(secret), col(SignedIn.expires_at) > now(), col(User.is_active))
-    ).first()
-    return Identity(row.name, row.role, "user", row.id, is_stale=_is_stale(row.seen_at)) if row else None
+    session, user = _opened_by(db, secret, SignedIn)
+    if user is None:
+        return None
+    return Identity(user.name, known_role(user.role), "user", user.id, is_stale=now() - session.seen_at > SEEN_EVERY)
 
 
-def wrong_in_token(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What cannot be of a token's fields, as (field, sentence): a scope that is none, an end that has passed."""
-    scopes = [s for s in str(values.get("scopes") or "").split() if s != READ and not s.startswith("/")]
-    wrong = [("scopes", f"{s!r} is no scope; write {READ}, or a path as in /domains") for s in scopes]
-    if (end := values.get("expires_at")) and end < now():
-        wrong.append(("expires_at", "This has passed; choose a later moment, or none."))
-    return wrong
+def token_identity(db: Session, secret: str) -> Identity | None:
+    """Who a bearer token stands for; one that belongs to a person has at most their role, and ends with them."""
+    token, owner = _opened_by(db, secret, Token)
+    if token is None:
+        return None
+    role = min(token.role, owner.role if owner else token.role, key=ROLES.index)
+    is_stale = token.last_used_at is None or now() - token.last_used_at > SEEN_EVERY
+    return Identity(token.name, role, "token", token.id, tuple(token.scopes.split()), is_stale=is_stale)
+
+
+def touch(db: Session, identity: Identity, secret: str, *, days: int) -> None:
+    """Note that a session or token was used, which is no news for the audit; a session lasts from now on."""
+    at, kind = now(), Token if identity.kind == "token" else SignedIn
+    seen = {"last_used_at": at} if kind is Token else {"seen_at": at, "expires_at": at + timedelta(days=days)}
+    db.connection().execute(update(kind).where(col(kind.fingerprint) == fingerprint(secret)).values(**seen))
 
 
 def make_token(
     db: Session, name: str, role: str, *, scopes: str = "", expires_at: datetime | None = None, owner: int | None = None
 ) -> str:
     """Create an API token; the secret is shown this once. One with an owner never reaches beyond them."""
-    if wrong := wrong_in_token({"scopes": scopes}):
-        raise UserError(wrong[0][1])
-    secret = new_token(TOKEN_PREFIX)
-    token = Token(name=name, role=known_role(role), fingerprint=fingerprint(secret), expires_at=expires_at)
-    token.scopes, token.user_id = " ".join(scopes.split()), owner
-    db.add(token)
+    if wrong := [scope for scope in scopes.split() if scope != READ and not scope.startswith("/")]:
+        raise Refused(422, f"{wrong[0]!r} is no scope; write {READ}, or a path as in /domains")
+    secret, only = new_token("pyops_"), " ".join(scopes.split())
+    row = Token(name=name, role=known_role(role), fingerprint=fingerprint(secret), scopes=only, user_id=owner)
+    row.expires_at = expires_at
+    db.add(row)
     return secret
-
-
-def token_identity(db: Session, secret: str) -> Identity | None:
-    """Who a bearer token stands for; one that belongs to a person has at most their role, and ends with them."""
-    found = db.execute(select(Token, User).outerjoin(User).where(col(Token.fingerprint) == fingerprint(secret))).first()
-    token, owner = found or (None, None)
-    if token is None or (token.expires_at and token.expires_at < now()) or (owner and not owner.is_active):
-        return None
-    role = min(token.role, owner.role if owner else token.role, key=ROLES.index)
-    scopes = tuple(token.scopes.split())
-    return Identity(token.name, role, "token", token.id, scopes, is_stale=_is_stale(token.last_used_at))
-
-
-def touch(db: Session, identity: Identity, secret: str, *, days: int) -> None:
-    """Note that a session or token was used, which is no news for the audit; a session lasts from now on."""
-    at = now()
-    session = update(SignedIn).where(col(SignedIn.fingerprint) == fingerprint(secret))
-    token = update(Token).where(col(Token.id) == identity.id).values(last_used_at=at)
-    seen = token if identity.kind == "token" else session.values(seen_at=at, expires_at=at + timedelta(days=days))
-    db.connection().execute(seen)
 
 
 def nobody_signed_in_yet(db: Session) -> bool:
@@ -367,14 +317,17 @@ def nobody_signed_in_yet(db: Session) -> bool:
 
 def known_role(name: str) -> Role:
     """The role of that name; Refused (422) when there is none."""
-    for role in ROLES:
-        if role == name:
-            return role
-    raise Refused(422, f"{name!r} is no role; use one of {', '.join(ROLES)}")
+    if name not in ROLES:
+        raise Refused(422, f"{name!r} is no role; use one of {', '.join(ROLES)}")
+    return name
 
 
-def _is_stale(seen_at: datetime | None) -> bool:
-    return seen_at is None or now() - seen_at > SEEN_EVERY
+def _opened_by(db: Session, secret: str, table: Any) -> tuple[Any, User | None]:
+    """The row of a secret, unless it has expired or its user is disabled; and that user."""
+    is_valid = (table.expires_at.is_(None) | (table.expires_at > now())) & col(User.is_active).is_not(False)
+    found = select(table, User).outerjoin(User).where(table.fingerprint == fingerprint(secret), is_valid)
+    row, user = db.execute(found).first() or (None, None)
+    return row, user
 
 
 def _keep_an_admin(db: Session, user: User) -> None:
@@ -384,9 +337,15 @@ def _keep_an_admin(db: Session, user: User) -> None:
         raise Refused(409, f"{user.name} is the last active admin; make somebody else admin first.")
 
 
-def _tried(name: str, address: str) -> dict[str, str]:
-    """The keys of what a try counts for: fingerprints, for people also type their password as their name."""
-    return {"name": fingerprint(f"name {name.casefold()}"), "address": fingerprint(f"address {address}")}
+def _count(db: Session, row: Attempt, free: int) -> None:
+    """Count one more try of so many free ones; Refused (429) while the last wrong one keeps it waiting."""
+    at, over = now(), row.wrong - free
+    free_at = row.at + min(FIRST_WAIT * 2 ** min(over, 10), LONGEST_WAIT) if over >= 0 else row.at
+    if (left_s := (free_at - at).total_seconds()) > 0:
+        text = f"Too many wrong passwords. Try again in {duration_in_words(left_s)}, or ask for a sign-in link."
+        raise Refused(429, text, headers={"Retry-After": str(ceil(left_s))})
+    row.wrong, row.at = 1 if at > free_at + TRIES_WINDOW else row.wrong + 1, at
+    db.add(row)
 
 
 @cache

@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from . import auth, marks
-from .auth import User
 from .db import Session
 from .errors import UserError
-from .opening import opened, writing
+from .opening import COMMAND_LINE, opened, write
 from .time import ago, in_days, now
 
+NAME = click.argument("name")
 ROLE = click.option("--role", default="viewer", show_default=True, help=", ".join(marks.ROLES))
 
 
@@ -32,62 +32,42 @@ def token() -> None:
 def list_users() -> None:
     """List the users and their roles."""
     with opened() as runtime, runtime.database.read() as db:
-        for user in db.execute(select(User).order_by(col(User.name))).scalars():
+        for user in db.execute(select(auth.User).order_by(col(auth.User.name))).scalars():
             click.echo(f"{user.name:30} {user.role:9} {'' if user.is_active else 'disabled'}")
 
 
 @users.command("add")
-@click.argument("name")
+@NAME
 @ROLE
 def add_user(name: str, role: str) -> None:
     """Add a user and print a sign-in link for them."""
-    with writing() as (db, tell):
-        tell(auth.make_link(db, auth.add_user(db, name, role)))
-
-
-@users.command("link")
-@click.argument("name")
-def link_user(name: str) -> None:
-    """Print a new sign-in link for a user; it works once, for 24 hours."""
-    with writing() as (db, tell):
-        tell(auth.make_link(db, _known(db, name)))
-
-
-@users.command("role")
-@click.argument("name")
-@click.argument("role")
-def change_role(name: str, role: str) -> None:
-    """Give a user another role."""
-    with writing() as (db, tell):
-        auth.change_role(db, _known(db, name), role)
-        tell(f"{name} is {role} now")
+    write(lambda db: auth.make_link(db, auth.add_user(db, name, role)))
 
 
 @users.command("password")
-@click.argument("name")
+@NAME
 def set_password(name: str) -> None:
     """Set a user's password; it is asked for, or read from standard input."""
     ask_twice = partial(click.prompt, "Password", hide_input=True, confirmation_prompt=True)
     typed: str = ask_twice() if sys.stdin.isatty() else sys.stdin.readline()
-    with writing() as (db, tell):
-        auth.set_password(db, _known(db, name), typed.rstrip("\n"))
-        tell(f"{name} has this password now, and is signed out everywhere")
+    _do(auth.set_password, name, password=typed.rstrip("\n"))
 
 
-def _do(change: Callable[[Session, User], None], said: str, name: str) -> None:
-    with writing() as (db, tell):
-        change(db, _known(db, name))
-        tell(f"{name} {said}")
+def _do(deed: Callable[..., str], name: str, **more: str) -> None:
+    """Do something to a user, and print what came of it."""
+
+    def change(db: Session) -> str:
+        if (user := auth.find_user(db, name)) is None:
+            raise UserError(f"there is no user {name!r}; see: python -m core users list")
+        return deed(db, user, **more)
+
+    write(change)
 
 
-for _deed, (_change, _said) in auth.DEEDS.items():
-    users.command(_deed, help=_change.__doc__)(click.argument("name")(partial(_do, _change, _said)))
-
-
-def _known(db: Session, name: str) -> User:
-    if (user := auth.find_user(db, name)) is None:
-        raise UserError(f"there is no user {name!r}; see: python -m core users list")
-    return user
+_DEEDS: dict[str, Callable[..., str]] = {"link": auth.make_link, "role": auth.change_role, **auth.DEEDS}
+for _name, _deed in _DEEDS.items():
+    users.command(_name, help=_deed.__doc__)(NAME(partial(_do, _deed)))
+users.commands["role"].params.append(click.Argument(["role"]))
 
 
 @token.command("create")
@@ -97,9 +77,8 @@ def _known(db: Session, name: str) -> User:
 @click.option("--days", type=click.IntRange(min=1), help="How long it works; for ever when left out.")
 def create_token(name: str, role: str, scopes: tuple[str, ...], days: int | None) -> None:
     """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
-    with writing() as (db, tell):
-        expires_at = in_days(days) if days else None
-        tell(auth.make_token(db, name, role, scopes=" ".join(scopes), expires_at=expires_at))
+    until = in_days(days) if days else None
+    write(lambda db: auth.make_token(db, name, role, scopes=" ".join(scopes), expires_at=until))
 
 
 @token.command("list")
@@ -117,7 +96,7 @@ def list_tokens() -> None:
 @click.argument("id", type=int)
 def revoke_token(id: int) -> None:
     """Delete an API token; it stops working at once."""
-    with writing() as (db, _):
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
         if (found := db.get(auth.Token, id)) is None:
             raise UserError(f"there is no token {id}; see: python -m core token list")
         db.delete(found)
