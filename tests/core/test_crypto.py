@@ -10,10 +10,9 @@ from sqlalchemy.exc import StatementError
 from sqlmodel import SQLModel
 
 from core.crypto import KEY_FILE, Keyring, fingerprint, new_token
-from core.db import Database, Session
+from core.db import Database, Session, rotate
 from core.errors import CoreError, UserError
 from core.notify import Channel
-from core.rotation import rotate
 from core.testing import TESTER
 from tests.core.samples import Item, join, start, together
 
