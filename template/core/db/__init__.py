@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from sqlmodel import SQLModel
 from .. import http
 from ..crypto import Encrypted, Keyring, give_keyring
 from ..errors import Busy, CoreError, UserError
-from .session import Actor, Change, Session, Upserted
+from .session import Actor, Change, Session, Upserted, Watch
 from .turnstile import WAIT_S, Turnstile, insist
 
 __all__ = ["Actor", "Change", "Database", "Session", "Upserted"]
@@ -43,7 +43,7 @@ class Database:
     def __init__(self, url: str, *, keyring: Keyring, wait_s: float = WAIT_S) -> None:
         self.url, self.wait_s, self.keyring = make_url(url), wait_s, keyring
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.before_commit: Callable[[Session], None] | None = None
+        self.before_commit: Watch | None = None
         self._turnstile = Turnstile(Path(str(self.url.database)), wait_s=wait_s)
         self._writing_thread: int | None = None
         self.writer = self._engine(query_only=False)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,8 +26,9 @@ MASK = "••••"
 _SECRET_WORDS = ("password", "passphrase", "secret", "token", "credential", "api_key", "private_key")
 _BULK = "pyops_bulk"
 _WRITES = re.compile(r"\s*(insert|update|delete|replace)\b", re.IGNORECASE)
-_PLAIN = (str, int, float, bool, type(None))
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_PLAIN = (str, int, float, bool)
+Watch = Callable[["Session"], None]
+_Given = Mapping[str, Any]
 _Row = dict[str, Any]
 _Rows = dict[tuple[Any, ...], _Row]  # by their key
 logger = log.get("core.db")
@@ -72,12 +72,7 @@ class Session(SQLModelSession):
     """A SQLModel session that knows who writes, and what was written."""
 
     def __init__(
-        self,
-        bind: Engine,
-        *,
-        actor: Actor = SYSTEM,
-        before_commit: Callable[["Session"], None] | None = None,
-        fetches_at_once: bool = False,
+        self, bind: Engine, *, actor: Actor = SYSTEM, before_commit: Watch | None = None, fetches_at_once: bool = False
     ) -> None:
         # A closed session stays closed: used again, as by an answer that streams, it would begin anew, for ever.
         super().__init__(bind, expire_on_commit=False, close_resets_only=False)
@@ -114,9 +109,7 @@ class Session(SQLModelSession):
             self.note(table, statement.__visit_name__, after={"why": why, "rows": rows, **values})
         return rows
 
-    def upsert(
-        self, model: type[SQLModel], rows: Iterable[Mapping[str, Any]], *, key: str | tuple[str, ...]
-    ) -> Upserted:
+    def upsert(self, model: type[SQLModel], rows: Iterable[_Given], *, key: str | tuple[str, ...]) -> Upserted:
         """Insert the rows whose key is new, update those that differ, leave the others alone.
 
         `rows` map column names to values, all with the same names; `key` names the unique column(s).
@@ -173,22 +166,15 @@ class Session(SQLModelSession):
         for old, row in pairs:
             changed = [name for name in row if old[name] != row[name]]
             before, after = ({name: side[name] for name in changed} for side in (old, row))
-            self.note(table, "update", _key(names, row), before, after)
+            self.note(table, "update", _key(names, row), before=before, after=after)
 
-    def note(
-        self,
-        table: Table,
-        op: str,
-        key: str = "",
-        before: Mapping[str, Any] = _NOTHING,
-        after: Mapping[str, Any] = _NOTHING,
-    ) -> None:
+    def note(self, table: Table, op: str, key: str = "", *, before: _Row | None = None, after: _Row) -> None:
         """Record a change at the commit, secrets masked; core's bookkeeping is left out."""
         if table.info.get("audited", not table.name.startswith("core_")):
-            self.changes.append(Change(op, table.name, key, _shown(table, before), _shown(table, after)))
+            self.changes.append(Change(op, table.name, key, _shown(table, before or {}), _shown(table, after)))
 
 
-def _by_key(table: Table, rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> _Rows:
+def _by_key(table: Table, rows: Iterable[_Given], names: tuple[str, ...]) -> _Rows:
     """The rows by their key; CoreError for one without it, with an unknown column, or unlike the first."""
     given, columns = [dict(row) for row in rows], set(table.c.keys())
     for row in given:
@@ -202,15 +188,17 @@ def _by_key(table: Table, rows: Iterable[Mapping[str, Any]], names: tuple[str, .
     return {tuple(row[name] for name in names): row for row in given}
 
 
-def _key(names: tuple[str, ...], row: Mapping[str, Any]) -> str:
+def _key(names: tuple[str, ...], row: _Given) -> str:
     return " ".join(str(row[name]) for name in names)
 
 
-def _shown(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(table: Table, values: _Given) -> dict[str, Any]:
     """Values fit for the audit: secrets masked, the rest as JSON can hold it."""
-    secret = _secret_columns(table)
-    plain = {name: value if isinstance(value, _PLAIN) else str(value) for name, value in values.items()}
-    return {name: MASK if name in secret and value is not None else value for name, value in plain.items()}
+    shown, secret = dict(values), _secret_columns(table)
+    for name, value in values.items():
+        if value is not None and (name in secret or not isinstance(value, _PLAIN)):
+            shown[name] = MASK if name in secret else str(value)
+    return shown
 
 
 @cache
@@ -233,7 +221,7 @@ def _record_flush(session: Session, _context: object) -> None:
             after = {n: (h.added or h.unchanged or (None,))[0] for n, h in histories.items() if op != "delete"}
             if histories:
                 key = " ".join(str(v) for v in state.mapper.primary_key_from_instance(row))
-                session.note(state.mapper.local_table, op, key, before, after)
+                session.note(state.mapper.local_table, op, key, before=before, after=after)
 
 
 @event.listens_for(Session, "do_orm_execute")
