@@ -10,9 +10,8 @@ from sqlalchemy.exc import StatementError
 from sqlmodel import SQLModel, select
 
 from core.crypto import KEY_FILE, Keyring, fingerprint, new_token
-from core.db import Database, Session
+from core.db import Database, Session, rotate
 from core.errors import CoreError, UserError
-from core.rotation import rotate
 from core.testing import TESTER
 from tests.core.samples import Item, Sample, join, start, together
 

@@ -1,14 +1,13 @@
 import fcntl
 import threading
 import time
-from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.db.turnstile import FairLock, Turnstile
+from core.db.turnstile import Turnstile
 from core.errors import Busy
 from tests.core.samples import join, start, together, wait_for
 
@@ -19,23 +18,21 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def turnstile(path: Path) -> Iterator[Turnstile]:
-    made = Turnstile(path, wait_s=0.1)
-    yield made
-    made.close()
+def turnstile(path: Path) -> Turnstile:
+    return Turnstile(path, wait_s=0.1)
 
 
-def queue_up(lock: FairLock, order: list[int], number: int) -> threading.Thread:
-    """A thread that waits for the lock, behind `number` others, and notes when it got it."""
+def queue_up(turnstile: Turnstile, order: list[int], number: int) -> threading.Thread:
+    """A thread that waits for the seat, behind `number` others, and notes when it got it."""
 
     def ask() -> None:
-        lock.acquire(10)
+        turnstile.enter()
         order.append(number)
-        lock.release()
+        turnstile.leave()
 
     thread = threading.Thread(target=ask)
     thread.start()
-    wait_for(lambda: len(lock._waiting) == number + 1)
+    wait_for(lambda: len(turnstile._queue) == number + 2)  # the one who has the seat is the first
     return thread
 
 
@@ -58,31 +55,24 @@ def sit(path: Path, is_seated: Any) -> None:
     time.sleep(60)
 
 
-def test_a_fair_lock_is_granted_in_the_order_of_asking() -> None:
-    lock, order = FairLock(), list[int]()
-    lock.acquire(0)
-    threads = [queue_up(lock, order, number) for number in range(5)]
-    lock.release()
+def test_the_seat_is_given_in_the_order_of_asking(path: Path) -> None:
+    turnstile, order = Turnstile(path), list[int]()
+    turnstile.enter()
+    threads = [queue_up(turnstile, order, number) for number in range(5)]
+    assert turnstile.is_taken
+    turnstile.leave()
     join(threads)
-    assert order == [0, 1, 2, 3, 4]
+    assert order == [0, 1, 2, 3, 4] and not turnstile.is_taken
 
 
-def test_a_fair_lock_gives_up_after_its_time_and_leaves_the_queue() -> None:
-    lock = FairLock()
-    assert lock.acquire(0)
-    assert not lock.acquire(0.01)
-    lock.release()
-    assert lock.acquire(0)
-
-
-def test_a_turn_that_is_granted_at_the_last_moment_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = FairLock()
-    lock.acquire(0)
+def test_a_turn_that_is_granted_at_the_last_moment_is_taken(
+    turnstile: Turnstile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     granted = threading.Event()
-    granted.set()
     monkeypatch.setattr(granted, "wait", lambda _timeout: False)  # as if it timed out, then was set
     monkeypatch.setattr(threading, "Event", lambda: granted)
-    assert lock.acquire(0.01)
+    turnstile.enter()
+    turnstile.leave()
 
 
 def test_threads_enter_one_at_a_time(path: Path) -> None:
@@ -98,7 +88,6 @@ def test_threads_enter_one_at_a_time(path: Path) -> None:
 
     together(*[enter] * 12)
     assert most == [1] * 12
-    turnstile.close()
 
 
 def test_a_thread_that_waits_too_long_is_told_busy(turnstile: Turnstile) -> None:
@@ -113,18 +102,12 @@ def test_a_thread_that_waits_too_long_is_told_busy(turnstile: Turnstile) -> None
 
 @pytest.mark.parametrize("held", ["gate", "seat"])
 def test_busy_between_processes_gives_everything_back(path: Path, turnstile: Turnstile, held: str) -> None:
-    other = Turnstile(path)
-    other.enter()
-    gate, seat = other._open()
-    blocked = {"gate": gate, "seat": seat}[held]
-    fcntl.flock({"gate": seat, "seat": gate}[held], fcntl.LOCK_UN)
-    fcntl.flock(blocked, fcntl.LOCK_EX)
-    with pytest.raises(Busy):
-        turnstile.enter()
-    fcntl.flock(blocked, fcntl.LOCK_UN)
+    with path.with_name(f"app.db-{held}").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(Busy):
+            turnstile.enter()
     turnstile.enter()
     turnstile.leave()
-    other.close()
 
 
 def test_a_process_in_a_tight_loop_starves_no_other(path: Path, processes: ForkServerContext) -> None:
@@ -143,15 +126,5 @@ def test_a_killed_process_leaves_the_seat(path: Path, processes: ForkServerConte
     process.kill()
     process.join()
     turnstile = Turnstile(path, wait_s=1)
-    turnstile.enter()
-    turnstile.leave()
-    turnstile.close()
-
-
-def test_a_closed_turnstile_opens_again(turnstile: Turnstile) -> None:
-    turnstile.enter()
-    turnstile.leave()
-    turnstile.close()
-    turnstile.close()
     turnstile.enter()
     turnstile.leave()

@@ -19,7 +19,6 @@ FLOORS = [
         "crypto",
         "oidc",
         "db",
-        "rotation",
         "migrations",
         "audit",
         "auth",
