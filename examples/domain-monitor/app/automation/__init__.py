@@ -1,0 +1,9 @@
+"""Automation: how much certificate work is coming as lifetimes shrink, and how much of it is done by hand."""
+
+from core import Feature
+
+from . import cards, groups_pages, pages
+
+feature = Feature(pages, groups_pages, cards)
+
+__all__ = ["feature"]
