@@ -2,8 +2,8 @@
 
 from core import Feature
 
-from . import cards, groups_pages, pages
+from . import api, cards, groups_pages, pages
 
-feature = Feature(pages, groups_pages, cards)
+feature = Feature(pages, groups_pages, api, cards)
 
 __all__ = ["feature"]
