@@ -3,7 +3,8 @@
 from core import Feature
 
 from . import api, cards, groups_pages, pages
+from .models import AutomatedRule, AutomatedShare
 
 feature = Feature(pages, groups_pages, api, cards)
 
-__all__ = ["feature"]
+__all__ = ["AutomatedRule", "AutomatedShare", "feature"]

@@ -32,7 +32,7 @@ class Line:
     then: Yearly
 
 
-@page("/automation", nav="Automation", icon="timer")
+@page("/automation", nav="Automation", icon="calendar-clock")
 def index(db: DB) -> View:
     """The certificate work to come: lifetimes and validations shrink, registrations do not."""
     seen = figures(db)
@@ -59,7 +59,7 @@ def report(db: DB) -> View:
     seen = figures(db)
     busy = [line for line in seen["lines"] if line.then.hours]
     costly = max(busy, key=lambda line: line.then.hours, default=None)
-    return View("report.html", costly=costly, ballot=BALLOT, day=today(), **seen)
+    return View("report.html", title="Certificate work to come", costly=costly, ballot=BALLOT, day=today(), **seen)
 
 
 @page("/automation/assumptions", role="operator")
