@@ -16,7 +16,7 @@ router = APIRouter(prefix="/api/domains", tags=["portfolio"])
 
 @router.get("", response_model=page_of(DOMAINS))
 def domains(rows: Annotated[Any, rows_of(DOMAINS)]) -> Any:
-    """Every name we own or owned; `retired=no` leaves out those that are gone for good."""
+    """Every name we own or owned; `missing=no` leaves out those that are gone from their account."""
     return rows
 
 

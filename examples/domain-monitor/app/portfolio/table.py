@@ -117,7 +117,6 @@ DOMAINS = Table(
     Column(Domain.first_seen_at, label="First seen", filter=True, optional=True, show=seen),
     Column(Domain.certificates_automated, label="Certificates automated", filter=True, empty="not said", optional=True),
     Column(col(Domain.missing_since).is_not(None), name="missing", filter=True, hidden=True),
-    Column(col(Domain.retired_at).is_not(None), name="retired", filter=True, hidden=True),
     Column(col(Domain.accounts) > 1, name="twice", label="In two accounts", filter=True, hidden=True),
     Column(Domain.accounts, hidden=True),
     Column(Domain.missing_since, hidden=True),

@@ -215,13 +215,13 @@ def test_the_metrics_are_closed_to_strangers(served: TestClient) -> None:
     assert served.get("/metrics", headers={"Accept": "text/plain"}).status_code in (303, 401)
 
 
-def test_a_program_reads_one_name_and_the_rest_without_retired_ones(client: TestClient, db: Session) -> None:
+def test_a_program_reads_one_name_and_the_list_without_those_that_are_gone(client: TestClient, db: Session) -> None:
     add(db, "acme.com", days=5)
     add(db, "sold.com", missing_since=now(), retired_at=now())
     db.commit()
     assert client.get("/api/domains/acme.com").json()["auto_renew"] is None
     assert client.get("/api/domains/nowhere.com").status_code == 404
-    assert [row["shown_name"] for row in client.get("/api/domains?retired=no").json()["rows"]] == ["acme.com"]
+    assert [row["shown_name"] for row in client.get("/api/domains?missing=no").json()["rows"]] == ["acme.com"]
 
 
 def test_the_calendar_has_one_day_for_each_name(db: Session) -> None:
