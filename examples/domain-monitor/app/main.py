@@ -2,7 +2,7 @@
 
 from core import App
 
-from . import groups, portfolio, sources
+from . import automation, groups, portfolio, sources
 from .settings import Settings
 
-app = App(features=[portfolio.feature, groups.feature, sources.feature], settings=Settings)
+app = App(features=[portfolio.feature, groups.feature, automation.feature, sources.feature], settings=Settings)

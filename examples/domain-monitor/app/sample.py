@@ -16,6 +16,7 @@ from typing import Any
 import idna
 from sqlmodel import select
 
+from app.automation import AutomatedRule, AutomatedShare
 from app.domains import Domain, shown_name
 from app.groups import Group, Rule, assign
 from app.sources import Source
@@ -111,6 +112,9 @@ RULES = (
     ("suffix", "com", "Corporate"),
 )
 
+AUTOMATED_PERCENT = {"E-commerce": 90, "Engineering": 80, "Corporate": 40, "Germany": 20, "Brand protection": 0}
+AUTOMATED_SUFFIXES = ("app", "io")  # by their rules
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Load the sample; the exit code."""
@@ -175,6 +179,12 @@ def frame(db: Session) -> tuple[dict[str, int], int]:
         rules = enumerate(RULES, start=1)
         db.add_all(Rule(position=n, kind=kind, value=value, group_id=groups[name]) for n, (kind, value, name) in rules)  # type: ignore[arg-type]
         done += len(RULES)
+        db.flush()
+    shares = [{"group_id": groups[name], "percent": percent} for name, percent in AUTOMATED_PERCENT.items()]
+    done += db.upsert(AutomatedShare, shares, key="group_id").created
+    chosen = select(Rule.id).where(Rule.kind == "suffix", Rule.value.in_(AUTOMATED_SUFFIXES))  # type: ignore[attr-defined]
+    said = [{"rule_id": id, "automated": True} for id in db.scalars(chosen)]
+    done += db.upsert(AutomatedRule, said, key="rule_id").created if said else 0
     return {name: id for name, id in db.execute(select(Source.name, Source.id))}, done
 
 

@@ -10,3 +10,4 @@ class Settings(core.Settings):
 
     retire_after_reads: int = Field(3, ge=1, description="How many complete lists have to lack a name to retire it.")
     source_timeout_s: float = Field(30.0, gt=0, description="How long a registrar may take for one answer.")
+    largest_share_percent: int = Field(60, ge=1, le=100, description="An account that holds more is a finding.")

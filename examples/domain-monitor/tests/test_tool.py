@@ -41,7 +41,15 @@ def test_nobody_is_shown_what_they_may_not_use(
     db.add(Domain(name="acme.shop", shown_name="acme.shop", source_id=source.id, missing_since=now()))
     db.commit()
     asked = client_as(role)
-    for path in ["/domains", "/domains/acme.shop", "/costs", "/groups", "/sources"]:
+    for path in [
+        "/domains",
+        "/domains/acme.shop",
+        "/costs",
+        "/groups",
+        "/automation",
+        "/automation/report",
+        "/sources",
+    ]:
         page = html(asked.get(path))
         links = {link.attribute("href") or "" for link in page.all("main a")}
         assert {link: asked.get(link).status_code for link in links if link.startswith("/")} == {

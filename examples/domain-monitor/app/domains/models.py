@@ -39,6 +39,8 @@ class Domain(SQLModel, table=True):
     group_said: str = Field(default="", max_length=160, description="Who chose it and how: typed in by ann.")
     rule_id: int | None = Field(default=None, foreign_key="rule.id", ondelete="SET NULL", index=True)
 
+    certificates_automated: bool | None = Field(default=None, description="What a person said of this very name.")
+
     first_seen_at: datetime = Field(default_factory=now)
     last_seen_at: datetime | None = Field(default=None, description="When its account listed it last.")
     missing_since: datetime | None = Field(default=None, index=True, description="Since when a complete list lacks it.")

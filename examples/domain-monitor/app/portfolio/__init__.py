@@ -2,8 +2,8 @@
 
 from core import Feature
 
-from . import alerts, api, cards, costs_pages, pages, table
+from . import alerts, alerts_risks, api, cards, costs_pages, digest, metrics, pages, table
 
-feature = Feature(pages, table, costs_pages, api, alerts, cards)
+feature = Feature(pages, table, costs_pages, api, metrics, alerts, alerts_risks, digest, cards)
 
 __all__ = ["feature"]

@@ -1,16 +1,26 @@
-"""The portfolio for programs: the same rows as on the page, found in the same way."""
+"""The portfolio for programs: the same rows as in the table, and one name with all that is known of it."""
 
 from typing import Annotated, Any
 
-from core.api import page_of, rows_of
 from fastapi import APIRouter
 
+from app.domains import Domain
+from core import DB
+from core.api import page_of, rows_of
+
+from .pages import found
 from .table import DOMAINS
 
-router = APIRouter(prefix="/api", tags=["portfolio"])
+router = APIRouter(prefix="/api/domains", tags=["portfolio"])
 
 
-@router.get("/domains", response_model=page_of(DOMAINS))
+@router.get("", response_model=page_of(DOMAINS))
 def domains(rows: Annotated[Any, rows_of(DOMAINS)]) -> Any:
-    """Every domain, the most urgent first."""
+    """Every name we own or owned; `missing=no` leaves out those that are gone from their account."""
     return rows
+
+
+@router.get("/{name}")
+def one_domain(name: str, db: DB) -> Domain:
+    """What is known of one name; null is what nobody told."""
+    return found(db, name)

@@ -30,6 +30,16 @@ GROUP = Form(
     ),
 )
 
+AUTOMATED = Form(
+    Domain,
+    Field(
+        Domain.certificates_automated,
+        label="Their certificates are renewed",
+        choices=[("True", "automatically"), ("False", "by hand")],
+        help="With a dash the rule that placed a domain decides, or the estimate of its group.",
+    ),
+)
+
 
 @action("/domains/group")
 def put_into_group(db: DB, data: Data, user: CurrentUser) -> View | Go:
@@ -62,6 +72,19 @@ def regroup(db: Any, where: list[Any], group_id: int | None, who: str) -> int:
     return moved
 
 
+@action("/domains/automation")
+def say_who_renews_certificates(db: DB, data: Data) -> View | Go:
+    """Say whether the certificates of these domains are renewed automatically; it counts under Automation."""
+    picked = DOMAINS.picked(db, data)
+    form = AUTOMATED.read(db, data) if picked.is_confirmed else AUTOMATED.show(db)
+    if not picked.is_confirmed or not form.is_valid:
+        return View(ASK, status=200 if form.is_valid else 422, picked=picked, form=form)
+    automated = form.data["certificates_automated"]
+    why = {True: "automated", False: "by hand", None: "left to rule and group"}[automated]
+    said = db.bulk(update(Domain).where(*picked.where).values(certificates_automated=automated), why=why)
+    return Go(picked.back, toast=f"Certificates {why}: {said:,}")
+
+
 @action("/domains/remove")
 def remove_unlisted(db: DB, data: Data) -> View | Go:
     """Remove those of these domains from the portfolio that no account lists; the others stay."""
@@ -92,6 +115,7 @@ DOMAINS = Table(
     Column(Domain.name, label="Name in the DNS", search=True, optional=True),
     Column(REASON, name="group_why", label="Group because of", optional=True),
     Column(Domain.first_seen_at, label="First seen", filter=True, optional=True, show=seen),
+    Column(Domain.certificates_automated, label="Certificates automated", filter=True, empty="not said", optional=True),
     Column(col(Domain.missing_since).is_not(None), name="missing", filter=True, hidden=True),
     Column(col(Domain.accounts) > 1, name="twice", label="In two accounts", filter=True, hidden=True),
     Column(Domain.accounts, hidden=True),
@@ -101,6 +125,6 @@ DOMAINS = Table(
     joins=[Group, Source],
     sort=Domain.expires_at,
     link="/domains/{name}",
-    bulk=[put_into_group, leave_to_the_rules, remove_unlisted],
+    bulk=[put_into_group, leave_to_the_rules, say_who_renews_certificates, remove_unlisted],
     empty="Add a source or import a CSV under Sources; its domains appear here.",
 )

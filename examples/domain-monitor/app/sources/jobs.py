@@ -12,6 +12,7 @@ from core.jobs import Step
 
 from ..settings import Settings
 from .changes import forget
+from .changes_notice import tell
 from .kinds import kind_of
 from .listing import Listing
 from .models import Source
@@ -29,13 +30,14 @@ def read_sources(db: DB, run: Run, settings: Settings, source: int | None = None
     sources = db.exec(enabled if source is None else enabled.where(Source.id == source)).all()
     if source is not None and not sources:
         raise CoreError(f"There is no source {source} that is enabled; look under Sources.")
-    ids = {name: id for name, id in sources if id is not None}
+    ids, began = {name: id for name, id in sources if id is not None}, now()
     for name in run.track(list(ids)):
         with run.step(name) as step:
             read(db, ids[name], step, timeout_s=settings.source_timeout_s, retire_after=settings.retire_after_reads)
     with run.step("groups") as step:
         step.call(partial(forget, at=now()))
         step.call(lambda db: step.log(f"groups: {assign(db):,} domains moved"))
+        step.call(partial(tell, since=began, settings=settings))
 
 
 def read(db: Session, id: int, step: Step, *, timeout_s: float, retire_after: int) -> None:
