@@ -15,9 +15,9 @@ from .app import Runtime
 from .auth import Identity, User
 from .cli_jobs import jobs
 from .cli_people import token, users
+from .db import rotate
 from .errors import CoreError, UserError
 from .opening import COMMAND_LINE, SERVED_AT, load_app, opened
-from .rotation import rotate
 from .settings import PROJECT
 
 TARGET = "app.main:app"

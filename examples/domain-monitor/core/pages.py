@@ -95,7 +95,7 @@ def serving(request: Request) -> Serving:
 async def _session(request: Request) -> Session:
     database = serving(request).database
     is_reading = request.method in security.SAFE_METHODS
-    session = database.reading() if is_reading else database.writing(security.actor_of(request))
+    session = database.read() if is_reading else database.writing(security.actor_of(request))
     request.state.session = session  # settled before the answer goes out: by _run, else by the gate
     return session
 

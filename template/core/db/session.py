@@ -102,7 +102,7 @@ class Session(SQLModelSession):
         result = self.execute(statement, execution_options={_BULK: True, "synchronize_session": False})
         rows = int(getattr(result, "rowcount", 0))
         table = statement.entity_description.get("table")
-        if isinstance(table, Table):
+        if isinstance(table, Table) and rows:
             # An insert also names the columns that it leaves to their default, as None.
             named = {k: v for k, v in statement.compile().params.items() if k in table.c}
             values = {k: v for k, v in named.items() if v is not None or not isinstance(statement, Insert)}

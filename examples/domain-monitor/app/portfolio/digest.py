@@ -23,9 +23,9 @@ def weekly_digest(db: DB, run: Run, settings: Settings) -> None:
     """Tell the channels once a week what expires, what changed, and which sources are in trouble."""
     told = [*expiries(db), "", *changes(db), *sources(db), f"Findings that want attention: {open_count(db):,}."]
     body = "\n".join([*told, "", f"{settings.url}/domains"])
-    title = f"[{settings.tool_name}] The week of {today()}"
+    title = f"The week of {today()}"
     with run.step("digest") as step:
-        step.call(lambda db: step.log(f"put for {put(db, title, body):,} channels"))
+        step.call(lambda db: step.log(f"put for {put(db, settings, title, body):,} channels"))
 
 
 def expiries(db: Session) -> list[str]:

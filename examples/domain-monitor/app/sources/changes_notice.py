@@ -29,9 +29,9 @@ def tell(db: Session, since: datetime, settings: Settings) -> None:
         lines += [in_words(row) for row in rows]
     more = sum(counts.values()) - len(lines)
     told = [*lines, f"… and {more:,} more"] if more else lines
-    title = f"[{settings.tool_name}] The read found {', '.join(f'{counts[what]:,} {what}' for what in order)}"
+    title = f"The read found {', '.join(f'{counts[what]:,} {what}' for what in order)}"
     body = "\n".join([*told, "", f"{settings.url}/changes?at.from={since:%Y-%m-%d}"])
-    put(db, title, body, is_critical=any(what in ALARMING for what in counts))
+    put(db, settings, title, body, is_critical=any(what in ALARMING for what in counts))
 
 
 def in_words(row: Change) -> str:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from pydantic import SecretStr
 from sqlmodel import select
 from starlette.testclient import TestClient
 
 from core import Session, now
-from core.notify import Channel, Message
+from core.notify import Message
+from core.settings import Channel
 from core.testing import Ran, html
 
 from ..settings import Settings
@@ -54,7 +56,7 @@ def test_what_a_read_changed_is_one_message(
 
 
 def test_a_long_message_says_how_much_more_there_is(db: Session, settings: Settings) -> None:
-    db.add(Channel(name="Mail", url="json://127.0.0.1"))
+    settings.notify = [Channel(name="Mail", url=SecretStr("json://127.0.0.1"))]
     at = now()
     db.add_all(Change(at=at, source="Main", name=f"d{number}.com", what="new") for number in range(40))
     db.flush()
@@ -63,7 +65,7 @@ def test_a_long_message_says_how_much_more_there_is(db: Session, settings: Setti
 
 
 def test_an_alarming_change_reaches_channels_for_critical_messages_only(db: Session, settings: Settings) -> None:
-    db.add(Channel(name="Pager", url="json://127.0.0.1", only_critical=True))
+    settings.notify = [Channel(name="Pager", url=SecretStr("json://127.0.0.1"), only_critical=True)]
     before, after = now() - timedelta(hours=1), now()
     db.add(Change(at=before, source="Main", name="a.com", what="unlocked"))
     db.add(Change(at=after, source="Main", name="b.com", what="renewed"))

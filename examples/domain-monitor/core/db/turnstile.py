@@ -5,6 +5,8 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ..errors import Busy
@@ -13,41 +15,8 @@ WAIT_S = 10.0
 _POLL_S = 0.001
 
 
-class FairLock:
-    """A lock that is granted in the order in which threads asked for it."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._waiting: deque[threading.Event] = deque()
-        self.is_held = False
-
-    def acquire(self, timeout_s: float) -> bool:
-        """Wait for our turn; False when it did not come in time."""
-        with self._guard:
-            if not self.is_held:
-                self.is_held = True
-                return True
-            turn = threading.Event()
-            self._waiting.append(turn)
-        if turn.wait(timeout_s):
-            return True
-        with self._guard:
-            if turn.is_set():  # granted between the time-out and this line
-                return True
-            self._waiting.remove(turn)
-            return False
-
-    def release(self) -> None:
-        """Hand the lock to whoever has waited longest."""
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
-                self.is_held = False
-
-
 class Turnstile:
-    """A FairLock between the threads of this process and two file locks between processes.
+    """A fair queue of the threads of this process, and two file locks between processes.
 
     SQLite's own waiting is a poll with growing pauses: a process that writes without a break starves
     the others until they give up. Here only the holder of the *gate* may wait for the *seat*, so
@@ -56,62 +25,73 @@ class Turnstile:
 
     def __init__(self, database: Path, *, wait_s: float = WAIT_S) -> None:
         self._wait_s = wait_s
-        self._lock = FairLock()
-        self._paths = (
-            database.with_name(f"{database.name}-gate"),
-            database.with_name(f"{database.name}-seat"),
-        )
-        self._files: tuple[int, int] | None = None
-        self._pid = 0
+        self._gate, self._seat = (Path(f"{database}-{name}") for name in ("gate", "seat"))
+        self._guard = threading.Lock()
+        self._queue: deque[threading.Event] = deque()  # the first has its turn
+        self._file = -1
 
     @property
     def is_taken(self) -> bool:
         """Whether a thread of this process has the seat, or waits for it."""
-        return self._lock.is_held
+        return bool(self._queue)
 
     def enter(self) -> None:
         """Take the seat; Busy when that takes too long."""
-        deadline = time.monotonic() + self._wait_s
-        if not self._lock.acquire(self._wait_s):
-            raise Busy
+        deadline, turn = time.monotonic() + self._wait_s, threading.Event()
+        with self._guard:
+            self._queue.append(turn)
+            self._queue[0].set()
+        if not turn.wait(self._wait_s):
+            with self._guard:
+                if not turn.is_set():  # else it came between the time-out and this line
+                    self._queue.remove(turn)
+                    raise Busy
         try:
-            gate, seat = self._open()
-            _take(gate, deadline)
+            gate = _lock(self._gate, deadline)
             try:
-                _take(seat, deadline)
+                self._file = _lock(self._seat, deadline)
             finally:
-                fcntl.flock(gate, fcntl.LOCK_UN)
+                _unlock(gate)
         except BaseException:
-            self._lock.release()
+            self._next()
             raise
 
     def leave(self) -> None:
         """Give the seat to the next."""
-        if self._files:
-            fcntl.flock(self._files[1], fcntl.LOCK_UN)
-        self._lock.release()
+        _unlock(self._file)
+        self._next()
 
-    def close(self) -> None:
-        """Close the lock files; nobody of this process may hold the seat."""
-        if self._files and self._pid == os.getpid():
-            for file in self._files:
-                os.close(file)
-        self._files = None
-
-    def _open(self) -> tuple[int, int]:
-        if self._files is None or self._pid != os.getpid():  # a forked child needs locks of its own
-            gate, seat = (os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644) for path in self._paths)
-            self._files, self._pid = (gate, seat), os.getpid()
-        return self._files
+    def _next(self) -> None:
+        with self._guard:
+            self._queue.popleft()
+            if self._queue:
+                self._queue[0].set()
 
 
-def _take(file: int, deadline: float) -> None:
+def insist(once: Callable[[], object], *, unless: type[Exception], deadline: float) -> None:
+    """Call a function again and again until it no longer raises an error; at the deadline, the error passes."""
     while True:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            once()
+        except unless:
             if time.monotonic() > deadline:
-                raise Busy from None
+                raise
             time.sleep(_POLL_S)
         else:
             return
+
+
+def _lock(path: Path, deadline: float) -> int:
+    """The open file that holds the lock; each time a file of its own, so that a forked child shares none."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        insist(partial(fcntl.flock, file, fcntl.LOCK_EX | fcntl.LOCK_NB), unless=BlockingIOError, deadline=deadline)
+    except BlockingIOError:
+        os.close(file)
+        raise Busy from None
+    return file
+
+
+def _unlock(file: int) -> None:
+    fcntl.flock(file, fcntl.LOCK_UN)  # a process that was forked meanwhile has the file open still
+    os.close(file)

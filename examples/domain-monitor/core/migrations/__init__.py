@@ -4,18 +4,25 @@ Alembic does the work (in `alembic.py` beside this file, imported at the first n
 start); whether there is any is seen here, from the revision files and the version tables.
 """
 
+import os
 import re
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect
 
+from .. import log
 from ..db import Database
+from ..errors import CoreError, UserError
 from ..settings import PROJECT
+from ..time import now
 
-CORE_PREFIX = "core_"
-_REVISION = re.compile(r"""^(revision|down_revision)\b[^=]*=\s*["'](\w+)["']""", re.MULTILINE)
+SNAPSHOTS_KEPT = 5
+_REVISION = re.compile(r"""^(revision|down_revision)\b[^=\n]*= *["']([^"']+)""", re.MULTILINE)
+logger = log.get("core.migrations")
 
 
 @dataclass(frozen=True)
@@ -29,16 +36,34 @@ class History:
 
     def owns(self, table: str) -> bool:
         """Whether a table belongs to this history: core's begin with core_, and full-text shadows with theirs."""
-        return table.startswith(CORE_PREFIX) == self.is_core
+        return table.startswith("core_") == self.is_core
 
-    def head(self) -> str | None:
-        """The last revision as the files say, "" without files; None when they are not one line."""
-        named = [_REVISION.findall(path.read_text()) for path in self.folder.glob("*.py")]
-        revisions = [value for names in named for key, value in names if key == "revision"]
-        followed = {value for names in named for key, value in names if key == "down_revision"}
-        heads = [revision for revision in revisions if revision not in followed]
-        is_line = len(heads) == min(1, len(revisions)) and len(set(revisions)) == len(revisions)
-        return "".join(heads) if is_line else None
+    def revisions(self) -> list[str]:
+        """What the files say, oldest first; UserError when they are not one line."""
+        files = [dict(_REVISION.findall(path.read_text())) for path in self.folder.glob("*.py")]
+        steps = [(file.get("down_revision"), file["revision"]) for file in files if "revision" in file]
+        line, after = list[str](), dict(steps)
+        while following := after.pop(line[-1] if line else None, None):
+            line.append(following)
+        if len(line) < len(steps):
+            rest = sorted({revision for _, revision in steps} - {*line}) or ["one is there twice"]
+            raise UserError(
+                f"the revisions in {self.folder} are not one line ({', '.join(rest)}): "
+                "let each follow another by its down_revision"
+            )
+        return line
+
+    def missing(self, connection: Connection) -> list[str]:
+        """The revisions that a database has still to run, oldest first; UserError when it knows newer ones."""
+        revisions, at = self.revisions(), None
+        if inspect(connection).has_table(self.version_table):
+            at = connection.exec_driver_sql(f"SELECT version_num FROM {self.version_table}").scalar()
+        if at not in [None, *revisions]:
+            raise UserError(
+                f"the database is at {self.name} revision {at!r}, which this version does not know: "
+                "it was made by a newer one. Deploy that version, or restore a snapshot from data/backups/."
+            )
+        return revisions[revisions.index(at) + 1 :] if at else revisions
 
 
 CORE = History("core", Path(__file__).parent / "versions", "core_version", is_core=True)
@@ -49,31 +74,34 @@ def app_history(folder: Path = PROJECT / "migrations") -> History:
     return History("app", folder, "alembic_version", is_core=False)
 
 
-def current(connection: Connection, history: History) -> str | None:
-    """The revision that a database is at."""
-    if not inspect(connection).has_table(history.version_table):
-        return None
-    return connection.exec_driver_sql(f"SELECT version_num FROM {history.version_table}").scalar()
-
-
 def pending(database: Database, histories: Sequence[History]) -> dict[str, list[str]]:
-    """The revisions still to run, oldest first, by history; UserError when the database knows newer ones."""
+    """The revisions still to run, oldest first, by history."""
     with database.reader.connect() as connection:
-        if all(history.head() == (current(connection, history) or "") for history in histories):
-            return {history.name: [] for history in histories}
-    from . import alembic
-
-    return alembic.pending(database, histories)
+        return {history.name: history.missing(connection) for history in histories}
 
 
 def upgrade(database: Database, histories: Sequence[History], *, snapshots: Path) -> dict[str, list[str]]:
-    """Run what is pending, all of it in one transaction after a snapshot; returns what ran, by history."""
-    todo = pending(database, histories)
-    if not any(todo.values()):
-        return todo
-    from . import alembic
+    """Run what is pending, all of it in one transaction after a snapshot; returns what ran, by history.
 
-    return alembic.upgrade(database, histories, snapshots=snapshots)
+    Foreign keys are off meanwhile (a batch change re-creates a table, which would cascade) and are
+    checked before the commit; CoreError when a row would be left pointing nowhere.
+    """
+    if not any((todo := pending(database, histories)).values()):
+        return todo
+    from .alembic import environment
+
+    _snapshot(database, snapshots)
+    with database.writer.execution_options(foreign_keys="OFF").begin() as connection:
+        ran = {
+            history.name: history.missing(connection) for history in histories
+        }  # another process may have been first
+        for history in histories:
+            with environment(connection, history) as alembic:
+                alembic.run_migrations()
+        if database.is_sqlite and (orphans := connection.exec_driver_sql("PRAGMA foreign_key_check").all()):
+            raise CoreError(f"migration undone: rows would point nowhere, the first in table {orphans[0][0]}")
+    logger.info("migrated", **{name: revisions[-1] for name, revisions in ran.items() if revisions})
+    return ran
 
 
 def differences(connection: Connection, history: History) -> list[object]:
@@ -81,3 +109,18 @@ def differences(connection: Connection, history: History) -> list[object]:
     from . import alembic
 
     return alembic.differences(connection, history)
+
+
+def _snapshot(database: Database, folder: Path) -> None:
+    """Copy a SQLite database that has tables, with its online backup, before it changes."""
+    with database.reader.connect() as connection:
+        if not database.is_sqlite or not inspect(connection).get_table_names():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / f"before-migration-{now():%Y%m%d-%H%M%S}-{os.getpid()}.db"
+        with closing(sqlite3.connect(draft := target.with_suffix(".part"))) as copy:
+            connection.connection.driver_connection.backup(copy)  # type: ignore[union-attr]
+        draft.rename(target)
+    for old in sorted(folder.glob("before-migration-*.db"))[:-SNAPSHOTS_KEPT]:
+        old.unlink(missing_ok=True)  # another process may migrate at the same time
+    logger.info("snapshot", file=str(target))
