@@ -173,7 +173,7 @@ def get(path: str, role: str) -> None:
 @cli.command()
 @click.option("--seconds", default=5.0, show_default=True)
 def selfcheck(seconds: float) -> None:
-    """Try the data folder's disk: many readers and writers, two processes; nothing may fail or get lost."""
+    """Try the data folder's disk: several processes read and write; nothing may fail or get lost."""
     from .selfcheck import check
 
     here = settings.load(load_app().settings_class)

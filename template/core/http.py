@@ -38,16 +38,12 @@ class HttpError(CoreError):
     """A request without a usable reply: why, in words and as `reason`; `again` says that a retry is safe."""
 
     def __init__(self, message: str, *, reason: Reason, again: bool = False) -> None:
-        """Keep the sentence for people, the rest for code."""
         super().__init__(message)
         self.reason, self.again = reason, again
 
 
 def forbid(reason: str) -> Callable[[], None]:
-    """Refuse this thread's requests until the returned function is called, from any thread.
-
-    A reason reads like "a write is open".
-    """
+    """Refuse this thread's requests, as "a write is open", until the returned function is called, from any thread."""
     _thread.reasons = reasons = [reason]
     return reasons.clear
 
@@ -86,7 +82,7 @@ outside: Callable[[str, str], Reply] | None = None  # a test's answer to a metho
 
 
 @dataclass(repr=False, eq=False)
-class Client:
+class Client(contextlib.AbstractContextManager["Client"]):
     """A connection to one server: paced, retried where that is safe, limited in time and size.
 
     `timeout_s` is for one request in all. Connect errors, 429, 502, 503 and 504 are tried again; a reply that
@@ -107,14 +103,12 @@ class Client:
     secrets: tuple[str, ...] = ()
     busy: Callable[[Reply], float | None] = lambda reply: None
     sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
     transport: httpx2.BaseTransport | None = None
 
     def __post_init__(self) -> None:
-        """Prepare the connection; the first request opens it."""
         for name in ("httpx2", "httpcore2"):  # their own lines would carry whole URLs and headers
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._free_at = self.clock()
+        self._free_at = 0.0
         if outside is not None:
             self.sleep = lambda _: None
         try:
@@ -131,12 +125,7 @@ class Client:
             trust_env=host not in LOOPBACK and not self.only_public,  # no proxy reaches this machine
         )
 
-    def __enter__(self) -> "Client":
-        """Use the client as a block that closes its connections."""
-        return self
-
     def __exit__(self, *_: object) -> None:
-        """Close the connections."""
         self._http.close()
 
     def get(self, path: str, *, params: Params = None) -> Reply:
@@ -175,36 +164,34 @@ class Client:
         return self._send(request, safe)
 
     def _send(self, request: httpx2.Request, safe: str) -> Reply:
-        self._wait_turn(f"{request.method} {safe}")
+        if reason := forbidden():
+            raise CoreError(f"{reason} while {request.method} {safe} would wait on the network; ask first, then write")
+        if (early_s := self._free_at - time.monotonic()) > 0:
+            self.sleep(early_s)
+        self._free_at = time.monotonic() + self.min_interval_s
         if outside is not None:
             return outside(request.method, str(request.url))
-        give_up_at, body = self.clock() + self.timeout_s, bytearray()
+        give_up_at, body = time.monotonic() + self.timeout_s, bytearray()
         try:
             with contextlib.closing(self._http.send(request, stream=True)) as response:
                 for chunk in response.iter_bytes():
                     body += chunk
                     if len(body) > self.max_bytes:
                         raise HttpError(f"{safe} sent more than {self.max_bytes:,} bytes", reason="too large")
-                    if self.clock() > give_up_at:
+                    if time.monotonic() > give_up_at:
                         raise httpx2.ReadTimeout("")
         except (httpx2.RequestError, UnicodeError) as error:  # UnicodeError: a host name longer than any
             raise self._failure(error, request.method, safe) from None  # the cause may quote a header
         return Reply(response.status_code, response.headers, bytes(body), safe)
-
-    def _wait_turn(self, what: str) -> None:
-        if reason := forbidden():
-            raise CoreError(f"{reason} while {what} would wait on the network; ask first, then write")
-        if (early_s := self._free_at - self.clock()) > 0:
-            self.sleep(early_s)
-        self._free_at = self.clock() + self.min_interval_s
 
     def _asked_s(self, reply: Reply) -> float | None:
         asked_s, after = self.busy(reply), reply.headers.get("Retry-After", "")
         if asked_s or reply.status not in BUSY:
             return asked_s
         with contextlib.suppress(ValueError):
-            date = None if after.isdecimal() else parsedate_to_datetime(after)
-            return float(after) if date is None else max(0.0, date.timestamp() - time.time())
+            return (
+                float(after) if after.isdecimal() else max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
+            )
         return 0.0
 
     def _failure(self, error: Exception, method: str, safe: str) -> HttpError:

@@ -21,7 +21,7 @@ from . import alerts, audit, log, marks
 from .crypto import Keyring
 from .db import Actor, Database
 from .errors import Busy
-from .jobs import DeclaredJob, JobRun, Run, State, Why, arguments, settle, told
+from .jobs import DeclaredJob, JobRun, Run, arguments, settle, told
 from .marks import AlertMark
 from .settings import Settings
 from .time import now
@@ -62,15 +62,11 @@ class Runner:
 
     def execute(self, job: DeclaredJob, run: JobRun) -> str:
         """Execute a run and wait for it; returns the state it ended in."""
-        state: State
         try:
-            process = _spawn(job, run, self.settings)
+            state, why = self._watch(_spawn(job, run, self.settings), job, run)
         except Exception as error:  # the boundary of a run: what cannot start has failed, and says why
             logger.exception("run not started", run=run.id, job=job.name)
             state, why = "failed", f"its process did not start: {error}"
-        else:
-            state, why = self._watch(process, job, run)
-            process.close()
         return settle(self.database, run, state, (why, ""), retries=job.mark.retries)
 
     def _watched(self, job: DeclaredJob, run: JobRun) -> None:
@@ -81,36 +77,35 @@ class Runner:
         finally:
             self._watchers.discard(threading.current_thread())
 
-    def _watch(self, process: BaseProcess, job: DeclaredJob, run: JobRun) -> tuple[State, str]:
+    def _watch(self, process: BaseProcess, job: DeclaredJob, run: JobRun) -> tuple[str, str]:
         """Wait for the process, or end it when it must; the state of its run unless it has written one, and why."""
         deadline, beat_at = time.monotonic() + job.mark.timeout, time.monotonic() + self.beat_s
         while process.is_alive():
             process.join(min(WATCH_S, self.beat_s))
-            end: tuple[State, str] | None = None
-            if time.monotonic() > deadline:
-                end = "timed out", f"ended after its timeout of {job.mark.timeout} s"
-            elif self._stopping.is_set():
-                end = "interrupted", "the server stopped"
             try:
-                end = end or self._asked_to_end(process, run)
+                if end := self._must_end(job, run, deadline):
+                    process.terminate()
+                    process.join(self.terminate_s)
+                    process.kill()  # which is nothing when it has ended
+                    process.join()
+                    return end
                 if time.monotonic() > beat_at:
                     with self.database.write(Actor(job.name, "job")) as db:
                         db.bulk(update(JobRun).where(col(JobRun.id) == run.id).values(beat_at=now()), why="run")
                     beat_at = time.monotonic() + self.beat_s
             except Exception as error:  # the boundary of a watch: a busy database is no reason to leave a run alone
                 logger.warning("run not looked after for a moment", run=run.id, job=job.name, error=str(error))
-            if end:
-                process.terminate()
-                process.join(self.terminate_s)
-                process.kill()  # which is nothing when it has ended
-                process.join()
-                return end
         return "failed", f"the process ended with exit code {process.exitcode}"
 
-    def _asked_to_end(self, process: BaseProcess, run: JobRun) -> tuple[State, str] | None:
+    def _must_end(self, job: DeclaredJob, run: JobRun, deadline: float) -> tuple[str, str] | None:
+        """The state that a run must be ended in now, and why; None while it may go on."""
+        if time.monotonic() > deadline:
+            return "timed out", f"ended after its timeout of {job.mark.timeout} s"
+        if self._stopping.is_set():
+            return "interrupted", "the server stopped"
         with self.database.read() as db:
             seen = db.get(JobRun, run.id)
-        if seen is None or (seen.state != "running" and process.is_alive()):
+        if seen is None or seen.state != "running":
             return "cancelled", "another process settled this run"
         return ("cancelled", f"cancelled by {seen.cancel_asked_by}") if seen.cancel_asked_by else None
 
@@ -139,11 +134,10 @@ def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
     log.configure(settings)
     database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
     audit.watch(database)
-    state: State = "succeeded"
-    why: Why = ("", "")
+    state, why = "succeeded", ("", "")
     with log.context(run=str(run_id), job=job.name), database.reading_each() as db:
         row = db.get_one(JobRun, run_id)
-        run = Run(database, run_id, job=job.name, did=job.summary, started_by=row.started_by)
+        run = Run(database, run_id, job=job.name, did=job.summary)
         try:
             result = job.function(**arguments_of(job.function, db, run, settings, params=row.params))
             if inspect.iscoroutine(result):
@@ -163,8 +157,7 @@ def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
 
 def _follow_parent() -> None:
     """End this process with the one that watches it: a run nobody watches is marked interrupted."""
-    parent = parent_process()
-    if parent is not None:
+    if parent := parent_process():
         parent.join()
         os._exit(1)
 

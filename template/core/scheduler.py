@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
@@ -27,10 +27,10 @@ logger = log.get("core.scheduler")
 class Scheduler:
     """Claims what is due, takes what is queued, and finds the runs that died."""
 
-    def __init__(
-        self, jobs: dict[str, DeclaredJob], database: Database, runner: Runner, *, lease: timedelta = LEASE
-    ) -> None:
-        self.jobs, self.database, self.runner, self.lease = jobs, database, runner, lease
+    lease = LEASE
+
+    def __init__(self, jobs: dict[str, DeclaredJob], database: Database, runner: Runner) -> None:
+        self.jobs, self.database, self.runner = jobs, database, runner
         self.ticked_at = now()
         self._clock = BackgroundScheduler(timezone=UTC)
         self._next: dict[str, datetime] = {}  # when a job is looked at again; at the start at once, to catch up
@@ -39,9 +39,7 @@ class Scheduler:
         """Make the jobs known, catch up what was missed (once each), and let the clock run."""
         self.make_known()
         self.sweep()
-        self._clock.add_job(
-            self.sweep, "interval", seconds=BEAT_S, misfire_grace_time=None, coalesce=True, max_instances=1
-        )
+        self._clock.add_job(self.sweep, "interval", seconds=BEAT_S, misfire_grace_time=None)
         self._clock.start()
 
     def make_known(self) -> None:
@@ -61,27 +59,6 @@ class Scheduler:
         """Whether the clock has been heard of lately."""
         return (now() - self.ticked_at).total_seconds() < LONGEST_SILENCE_S
 
-    def claim(self, job: DeclaredJob, at: datetime | None = None) -> int | None:
-        """Claim the last due time of a job, if nobody has and it is not paused: the run's id, or None."""
-        due_at = job.due.latest(at or now()) if job.due else None
-        if due_at is None:
-            return None
-        try:
-            with self.database.write(SYSTEM) as db:
-                known = db.get(Job, job.name, with_for_update=True)
-                if known is None or known.paused_at or due_at <= known.since:
-                    return None
-                known.since = due_at
-                run = JobRun(job=job.name, due_at=due_at, started_by="schedule")
-                if not job.mark.overlap and _has(db, job.name, LIVE):
-                    why = "the run before it was still going, or waits to be tried again"
-                    run.state, run.error, run.ended_at = "skipped", why, now()
-                db.add(run)
-                db.flush()
-                return run.id
-        except IntegrityError:  # this due time has its row already
-            return None
-
     def sweep(self) -> None:
         """One beat: claim what is due, settle runs that died, start runs that are queued."""
         self.ticked_at = at = now()  # first: a busy database does not stop the clock
@@ -94,18 +71,24 @@ class Scheduler:
         except Busy:  # the next beat tries again, so that no due time is lost
             logger.warning("a beat was cut short, the database is busy")
 
-    def _settle_and_start(self) -> None:
-        is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - self.lease)
-        with self.database.read() as db:
-            dead = db.execute(select(JobRun).where(is_dead)).scalars().all()
-            waiting = self._waiting(db)
-        for run in dead:
-            retries = self.jobs[run.job].mark.retries if run.job in self.jobs else 0
-            why = ("the process that watched this run is gone", "")
-            settle(self.database, run, "interrupted", why, retries=retries, is_dead=True)
-        for run in waiting[: max(0, RUNS_AT_ONCE - self.runner.active)]:
-            if self.take(run):
-                self.runner.start(self.jobs[run.job], run)
+    def claim(self, job: DeclaredJob, at: datetime) -> int | None:
+        """Claim the last due time of a job, if nobody has and it is not paused: the run's id, or None."""
+        due_at = job.due.latest(at) if job.due else None
+        try:
+            with self.database.write(SYSTEM) as db:
+                known = db.get(Job, job.name, with_for_update=True)
+                if due_at is None or known is None or known.paused_at or due_at <= known.since:
+                    return None
+                known.since = due_at
+                run = JobRun(job=job.name, due_at=due_at, started_by="schedule")
+                if not job.mark.overlap and _has(db, job.name, LIVE):
+                    run.error = "the run before it was still going, or waits to be tried again"
+                    run.state, run.ended_at = "skipped", now()
+                db.add(run)
+                db.flush()
+                return run.id
+        except IntegrityError:  # this due time has its row already
+            return None
 
     def take(self, run: JobRun) -> bool:
         """Claim a queued run for this process; False when another was faster, or one of its job is running."""
@@ -115,13 +98,23 @@ class Scheduler:
                 return False
             return db.bulk(mine.values(state="running", started_at=now(), beat_at=now()), why="run") == 1
 
-    def _waiting(self, db: Session) -> list[JobRun]:
+    def _settle_and_start(self) -> None:
+        is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - self.lease)
         is_mine = (col(JobRun.state) == "queued") & col(JobRun.job).in_(self.jobs)
-        queued = db.execute(select(JobRun).where(is_mine).order_by(col(JobRun.id))).scalars()
-        return [run for run in queued if run.not_before is None or run.not_before <= now()]
+        may_start = or_(col(JobRun.not_before).is_(None), col(JobRun.not_before) <= now())
+        with self.database.read() as db:
+            dead = db.execute(select(JobRun).where(is_dead)).scalars().all()
+            waiting = db.execute(select(JobRun).where(is_mine, may_start).order_by(col(JobRun.id))).scalars().all()
+        for run in dead:
+            retries = self.jobs[run.job].mark.retries if run.job in self.jobs else 0
+            why = ("the process that watched this run is gone", "")
+            settle(self.database, run, "interrupted", why, retries=retries, is_dead=True)
+        for run in waiting[: max(0, RUNS_AT_ONCE - self.runner.active)]:
+            if self.take(run):
+                self.runner.start(self.jobs[run.job], run)
 
 
-def ask(db: Session, job: DeclaredJob, by: str, params: dict[str, Any] | None = None) -> int:
+def ask(db: Session, job: DeclaredJob, by: str, params: dict[str, Any] | None = None) -> JobRun:
     """Queue a run by hand; Refused (409) when the job is going and may not overlap."""
     if not job.mark.overlap and _has(db, job.name, LIVE):
         raise Refused(409, f"{job.name} is running or waits for its turn; let it end, or cancel it first.")
@@ -129,7 +122,7 @@ def ask(db: Session, job: DeclaredJob, by: str, params: dict[str, Any] | None = 
     db.add(run)
     db.flush()
     db.changes.append(Change("create", "core_run", str(run.id), {}, {"job": job.name, "params": run.params}))
-    return run.id or 0
+    return run
 
 
 def cancel(db: Session, run_id: int, by: str) -> bool:
@@ -147,8 +140,8 @@ def cancel(db: Session, run_id: int, by: str) -> bool:
 def pause(db: Session, name: str, by: str) -> None:
     """Claim no due time of a job from now on, and cancel a retry that waits; a run that is going goes on."""
     known = _known(db, name)
+    db.changes.append(Change("update", "core_job", name, {"paused_by": known.paused_by}, {"paused_by": by}))
     known.paused_at, known.paused_by = now(), by
-    db.changes.append(Change("update", "core_job", name, {"paused_by": ""}, {"paused_by": by}))
     waiting = (col(JobRun.job) == name) & (col(JobRun.state) == "queued") & (col(JobRun.started_by) == "schedule")
     for run_id in db.execute(select(col(JobRun.id)).where(waiting)).scalars().all():
         cancel(db, run_id or 0, by)
@@ -163,9 +156,8 @@ def resume(db: Session, name: str) -> None:
 
 def _known(db: Session, name: str) -> Job:
     """A job's row, made when it is new."""
-    known = db.get(Job, name)
-    if known is None:
-        db.add(known := Job(name=name, since=now()))
+    known = db.get(Job, name) or Job(name=name, since=now())
+    db.add(known)
     return known
 
 
