@@ -177,11 +177,8 @@ def selfcheck(seconds: float) -> None:
     from .selfcheck import check
 
     here = settings.load(load_app().settings_class)
-    problems = check(here.data_dir, seconds=seconds, tell=click.echo)
-    for problem in problems:
-        click.echo(f"FAILED: {problem}", err=True)
-    if problems:
-        sys.exit(1)
+    if problem := check(here.data_dir, seconds=seconds):
+        raise UserError(problem)
     click.echo("all is well: no error, no lost update")
 
 

@@ -7,7 +7,6 @@ import ipaddress
 import json as jsonlib
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +31,7 @@ Reason = Literal["unreachable", "timeout", "tls", "broken", "too large", "unread
 
 _log = logging.getLogger(__name__)
 _thread = threading.local()
+_tls = functools.cache(httpx2.create_ssl_context)  # shared: building one takes 40 ms of processor time
 
 
 class HttpError(CoreError):
@@ -50,8 +50,7 @@ def forbid(reason: str) -> Callable[[], None]:
 
 def forbidden() -> str | None:
     """Why this thread must not wait on the network now; None when it may."""
-    reasons: list[str] = getattr(_thread, "reasons", [])
-    return reasons[0] if reasons else None
+    return next(iter(getattr(_thread, "reasons", [])), None)
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The body as text; bytes that are not UTF-8 are replaced."""
+        """The body; bytes that are not UTF-8 are replaced."""
         return self.content.decode("utf-8-sig", errors="replace")
 
     def json(self) -> Any:
@@ -74,8 +73,7 @@ class Reply:
             return jsonlib.loads(self.content)
         except (ValueError, RecursionError):
             found = "an HTML page" if "<html" in self.text[:1000].lower() else "something that is not JSON"
-            message = f"{self.url_safe} answered {self.status} with {found}"
-            raise HttpError(message, reason="unreadable") from None
+            raise HttpError(f"{self.url_safe} answered {self.status} with {found}", reason="unreadable") from None
 
 
 outside: Callable[[str, str], Reply] | None = None  # a test's answer to a method and URL, in the network's place
@@ -109,8 +107,6 @@ class Client(contextlib.AbstractContextManager["Client"]):
         for name in ("httpx2", "httpcore2"):  # their own lines would carry whole URLs and headers
             logging.getLogger(name).setLevel(logging.WARNING)
         self._free_at = 0.0
-        if outside is not None:
-            self.sleep = lambda _: None
         try:
             host = httpx2.URL(self.base_url).host
         except httpx2.InvalidURL as error:
@@ -160,17 +156,18 @@ class Client(contextlib.AbstractContextManager["Client"]):
                     raise
                 asked_s = None
             _log.info("%s is busy or out of reach; asking again in %.1f s", safe, asked_s or wait_s)
-            self.sleep(asked_s or wait_s)
+            if outside is None:
+                self.sleep(asked_s or wait_s)
         return self._send(request, safe)
 
     def _send(self, request: httpx2.Request, safe: str) -> Reply:
         if reason := forbidden():
             raise CoreError(f"{reason} while {request.method} {safe} would wait on the network; ask first, then write")
+        if outside is not None:
+            return outside(request.method, str(request.url))
         if (early_s := self._free_at - time.monotonic()) > 0:
             self.sleep(early_s)
         self._free_at = time.monotonic() + self.min_interval_s
-        if outside is not None:
-            return outside(request.method, str(request.url))
         give_up_at, body = time.monotonic() + self.timeout_s, bytearray()
         try:
             with contextlib.closing(self._http.send(request, stream=True)) as response:
@@ -218,7 +215,6 @@ class _OpenInternet(httpcore2.SyncBackend):
     """Connects to the very address that was looked at, so that a second look-up cannot lead elsewhere."""
 
     def connect_tcp(self, host: str, port: int, *options: Any, **more: Any) -> httpcore2.NetworkStream:
-        """Open a connection to a public address."""
         try:
             address = public_address(host, port)
         except OSError as error:
@@ -230,8 +226,3 @@ def _guarded() -> httpx2.HTTPTransport:
     transport = httpx2.HTTPTransport(verify=_tls())
     transport._pool = httpcore2.ConnectionPool(ssl_context=_tls(), network_backend=_OpenInternet())
     return transport
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context()  # shared: building one takes 40 ms of processor time

@@ -35,8 +35,7 @@ PROGRESS_EVERY_S = 0.25
 PATIENCE = 60  # times that what must not be lost is tried again, 10 s each, while the database is busy
 SIMPLE = (str, int, float, bool, date)  # what a parameter may be, beside choices
 LONG_WAIT_S = 1.0
-FIRST_RETRY = timedelta(seconds=30)
-LONGEST_RETRY = timedelta(hours=1)
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)
 STEPS_SHOWN = 12  # of a run: the last ones, and how each went
 logger = log.get("core.jobs")
 
@@ -243,8 +242,7 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
         if one.default is one.empty or not is_known:
             raise DeclarationError(
                 f"{marks.where(function)}: {function.__name__} takes {name!r}, which a job cannot be given; write "
-                "db: DB, run: Run, settings: Settings, or a parameter with a default, as in days: int = 30 (str, int, "
-                "float, bool, date, Literal or Enum of words, each also with | None)."
+                "db: DB, run: Run, settings: Settings, or a parameter with a default, as in days: int | None = 30."
             )
         if field.type is bool:  # an empty box says nothing, and here nothing means the default
             field.blank.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
@@ -268,10 +266,7 @@ def insist(write: Callable[[], Result]) -> Result:
 
 
 def settle(database: Database, run: JobRun, state: str, why: Why, *, retries: int, is_dead: bool = False) -> str:
-    """Write how a run ended, and why to its log, and queue its retry with it, unless somebody has; the state it is in.
-
-    With `is_dead` it is done at once or not at all, and only when the run's watcher is still not heard of.
-    """
+    """Write how a run ended, why, and its retry, unless somebody has; with `is_dead` only at once. The state it has."""
     began = time.monotonic()
 
     def write() -> str:
@@ -296,6 +291,6 @@ def retry_of(row: JobRun, retries: int) -> JobRun | None:
     """The next try of a run, after a pause that doubles each time; None when it has had its tries."""
     if row.attempt > retries or row.cancel_asked_by:
         return None
-    pause = min(FIRST_RETRY * 2 ** min(row.attempt - 1, 10), LONGEST_RETRY)
-    again = {"attempt": row.attempt + 1, "not_before": now() + pause}
-    return JobRun(**row.model_dump(include={"job", "started_by", "params"}), **again)
+    not_before = now() + min(FIRST_RETRY * 2 ** min(row.attempt - 1, 10), LONGEST_RETRY)
+    same = row.model_dump(include={"job", "started_by", "params"})
+    return JobRun(**same, attempt=row.attempt + 1, not_before=not_before)

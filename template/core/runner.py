@@ -35,8 +35,7 @@ logger = log.get("core.runner")
 class Runner:
     """Executes claimed runs, each in a process of its own, and settles what became of them."""
 
-    beat_s = 5.0
-    terminate_s = 5.0
+    beat_s, terminate_s = 5.0, 5.0
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings, self.database = settings, database
@@ -50,7 +49,7 @@ class Runner:
 
     def start(self, job: DeclaredJob, run: JobRun) -> None:
         """Execute a run that this process has claimed, in the background."""
-        watcher = threading.Thread(target=self._watched, args=(job, run), name=f"run-{run.id}", daemon=True)
+        watcher = threading.Thread(target=self.execute, args=(job, run), name=f"run-{run.id}", daemon=True)
         self._watchers.add(watcher)
         watcher.start()
 
@@ -67,13 +66,8 @@ class Runner:
         except Exception as error:  # the boundary of a run: what cannot start has failed, and says why
             logger.exception("run not started", run=run.id, job=job.name)
             state, why = "failed", f"its process did not start: {error}"
-        return settle(self.database, run, state, (why, ""), retries=job.mark.retries)
-
-    def _watched(self, job: DeclaredJob, run: JobRun) -> None:
         try:
-            self.execute(job, run)
-        except Exception:
-            logger.exception("run not watched", run=run.id, job=job.name)
+            return settle(self.database, run, state, (why, ""), retries=job.mark.retries)
         finally:
             self._watchers.discard(threading.current_thread())
 

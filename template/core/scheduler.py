@@ -81,7 +81,7 @@ class Scheduler:
                     return None
                 known.since = due_at
                 run = JobRun(job=job.name, due_at=due_at, started_by="schedule")
-                if not job.mark.overlap and _has(db, job.name, LIVE):
+                if not job.mark.overlap and _found(db, job.name, LIVE):
                     run.error = "the run before it was still going, or waits to be tried again"
                     run.state, run.ended_at = "skipped", now()
                 db.add(run)
@@ -94,9 +94,8 @@ class Scheduler:
         """Claim a queued run for this process; False when another was faster, or one of its job is running."""
         mine = update(JobRun).where(col(JobRun.id) == run.id, col(JobRun.state) == "queued")
         with self.database.write(SYSTEM) as db:
-            if not self.jobs[run.job].mark.overlap and _has(db, run.job, ("running",)):
-                return False
-            return db.bulk(mine.values(state="running", started_at=now(), beat_at=now()), why="run") == 1
+            is_free = self.jobs[run.job].mark.overlap or not _found(db, run.job, ["running"])
+            return is_free and db.bulk(mine.values(state="running", started_at=now(), beat_at=now()), why="run") == 1
 
     def _settle_and_start(self) -> None:
         is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - self.lease)
@@ -116,7 +115,7 @@ class Scheduler:
 
 def ask(db: Session, job: DeclaredJob, by: str, params: dict[str, Any] | None = None) -> JobRun:
     """Queue a run by hand; Refused (409) when the job is going and may not overlap."""
-    if not job.mark.overlap and _has(db, job.name, LIVE):
+    if not job.mark.overlap and _found(db, job.name, LIVE):
         raise Refused(409, f"{job.name} is running or waits for its turn; let it end, or cancel it first.")
     run = JobRun(job=job.name, started_by=by, params=params or {})
     db.add(run)
@@ -139,30 +138,27 @@ def cancel(db: Session, run_id: int, by: str) -> bool:
 
 def pause(db: Session, name: str, by: str) -> None:
     """Claim no due time of a job from now on, and cancel a retry that waits; a run that is going goes on."""
-    known = _known(db, name)
-    db.changes.append(Change("update", "core_job", name, {"paused_by": known.paused_by}, {"paused_by": by}))
-    known.paused_at, known.paused_by = now(), by
-    waiting = (col(JobRun.job) == name) & (col(JobRun.state) == "queued") & (col(JobRun.started_by) == "schedule")
-    for run_id in db.execute(select(col(JobRun.id)).where(waiting)).scalars().all():
-        cancel(db, run_id or 0, by)
+    _known(db, name, paused_at=now(), paused_by=by)
+    for run in _found(db, name, ["queued"]):
+        if run.started_by == "schedule":
+            cancel(db, run.id or 0, by)
 
 
 def resume(db: Session, name: str) -> None:
     """Claim a job's due times again; what was due meanwhile is not caught up."""
-    known = _known(db, name)
-    db.changes.append(Change("update", "core_job", name, {"paused_by": known.paused_by}, {"paused_by": ""}))
-    known.since, known.paused_at, known.paused_by = now(), None, ""
+    _known(db, name, since=now(), paused_at=None, paused_by="")
 
 
-def _known(db: Session, name: str) -> Job:
-    """A job's row, made when it is new."""
+def _known(db: Session, name: str, **values: Any) -> None:
+    """Change a job's row, which is made when it is new."""
     known = db.get(Job, name) or Job(name=name, since=now())
-    db.add(known)
-    return known
+    if values:
+        before, after = {"paused_by": known.paused_by}, {"paused_by": values["paused_by"]}
+        db.changes.append(Change("update", "core_job", name, before, after))
+    db.add(known.sqlmodel_update(values))
 
 
-def _has(db: Session, name: str, states: Sequence[str]) -> bool:
-    """Whether a job has a run in one of these states; decided one process at a time."""
+def _found(db: Session, name: str, states: Sequence[str]) -> Sequence[JobRun]:
+    """A job's runs in one of these states."""
     db.get(Job, name, with_for_update=True)  # PostgreSQL: one decision at a time
-    is_such = (col(JobRun.job) == name) & col(JobRun.state).in_(states)
-    return db.execute(select(col(JobRun.id)).where(is_such).limit(1)).first() is not None
+    return db.execute(select(JobRun).where(col(JobRun.job) == name, col(JobRun.state).in_(states))).scalars().all()

@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from multiprocessing import get_context
@@ -18,40 +17,36 @@ ACTOR = Actor("selfcheck")
 BOTH = text("SELECT value, pair FROM counter")
 
 
-def check(folder: Path, *, seconds: float, tell: Callable[[str], object] = print) -> list[str]:
-    """Count up one number in a scratch database in `folder` from several processes; what went wrong."""
+def check(folder: Path, *, seconds: float) -> str:
+    """Read and count up one number in a scratch database in `folder` from several processes; what went wrong."""
     folder.mkdir(parents=True, exist_ok=True)
-    tell(f"{PROCESSES} processes read and write, for {seconds:g} s …")
     with tempfile.TemporaryDirectory(prefix="selfcheck-", dir=folder) as name, closing(_open(name)) as database:
         with database.write(ACTOR) as db:
             db.connection().execute(text("CREATE TABLE counter AS SELECT 0 AS value, 0 AS pair"))
-        with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-            found = list(pool.map(count_up, [name] * PROCESSES, [seconds] * PROCESSES))
-        with database.read() as db:
-            value, _ = db.connection().execute(BOTH).one()
-    commits = sum(count for count, _ in found)
-    tell(f"{commits:,} commits, the counter stands at {value:,}")
-    lost = [f"{commits - value} updates were lost"] if value != commits else []
-    return [problem for _, problem in found if problem] + lost
+        try:
+            with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+                commits = sum(pool.map(count_up, [name] * PROCESSES, [seconds] * PROCESSES))
+            with database.read() as db:
+                value, _ = db.connection().execute(BOTH).one()
+        except Exception as error:  # the boundary: whatever fails is the finding
+            return str(error)
+    return "" if value == commits else f"of {commits:,} updates {commits - value:,} were lost"
 
 
-def count_up(folder: str, seconds: float) -> tuple[int, str]:
-    """Read, and read, think and write back, until time is up or something fails; the commits and the problem."""
+def count_up(folder: str, seconds: float) -> int:
+    """Read, and read, think and write back, until time is up; the commits."""
     until, commits = time.monotonic() + seconds, 0
     with closing(_open(folder)) as database:
-        try:
-            while time.monotonic() < until:
-                with database.read() as db:
-                    value, pair = db.connection().execute(BOTH).one()
-                if value != pair:
-                    raise ValueError(f"a reader saw two moments at once: {value} and {pair}")
-                with database.write(ACTOR) as db:  # without one writer at a time this would lose updates
-                    value, _ = db.connection().execute(BOTH).one()
-                    db.connection().execute(text("UPDATE counter SET value = :v, pair = :v"), {"v": value + 1})
-                commits += 1
-        except Exception as error:  # the boundary: whatever fails is the finding
-            return commits, str(error)
-    return commits, ""
+        while time.monotonic() < until:
+            with database.read() as db:
+                value, pair = db.connection().execute(BOTH).one()
+            if value != pair:
+                raise ValueError(f"a reader saw two moments at once: {value} and {pair}")
+            with database.write(ACTOR) as db:  # without one writer at a time this would lose updates
+                value, _ = db.connection().execute(BOTH).one()
+                db.connection().execute(text("UPDATE counter SET value = :v, pair = :v"), {"v": value + 1})
+            commits += 1
+    return commits
 
 
 def _open(folder: str) -> Database:

@@ -284,17 +284,6 @@ def test_a_watcher_outlives_a_busy_database(
     assert found(database, row).state == "interrupted"
 
 
-def test_a_watch_that_breaks_is_logged(database: Database, runner: Runner) -> None:
-    job = declared(sample_jobs.add_services)
-    row = queued(database, job)
-    with capture_logs() as logs, database.write(TESTER) as db:
-        runner.database = None  # type: ignore[assignment]
-        runner.start(job, row)
-        wait_for(lambda: runner.active == 0)
-        assert db.get(JobRun, row.id)
-    assert "run not watched" in [line["event"] for line in logs]
-
-
 def test_a_run_that_is_gone_is_settled_as_gone(database: Database) -> None:
     job = declared(sample_jobs.fail)
     assert settle(database, JobRun(id=99, job=job.name, started_by="ann"), "failed", ("", ""), retries=0) == "gone"

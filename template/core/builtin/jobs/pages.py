@@ -37,14 +37,9 @@ RUNS = Table(
     Column(JobRun.queued_at, label="Asked", show=lambda value, _: Cell(ago(value, now()), title=value.isoformat())),
     Column(JobRun.ended_at, label="Took", sort=False, show=lambda value, row: _took(row["started_at"], value)),
     Column(JobRun.started_by, label="By", filter=True),
-    Column(JobRun.attempt),
-    Column(JobRun.started_at, hidden=True),
-    Column(JobRun.error, hidden=True, search=True),
-    sort="-id",
-    link="/-/jobs/runs/{id}",
-    size=25,
-    empty="No job has run yet. Run one now, or wait for its time.",
-)
+    Column(JobRun.attempt), Column(JobRun.started_at, hidden=True), Column(JobRun.error, hidden=True, search=True),
+    sort="-id", link="/-/jobs/runs/{id}", size=25, empty="No job has run yet. Run one now, or wait for its time.",
+)  # fmt: skip
 
 
 @page("/-/jobs", nav="Jobs", icon="timer")
@@ -61,8 +56,7 @@ def index(request: Request, db: DB, params: Params) -> View:
 def about(name: str, request: Request, db: DB, params: Params) -> View:
     """One job: when it runs, how it went, what it takes."""
     job = _job(request, name)
-    mine = col(JobRun.job) == name
-    began, ended = col(JobRun.started_at), col(JobRun.ended_at)
+    mine, began, ended = col(JobRun.job) == name, col(JobRun.started_at), col(JobRun.ended_at)
     tries = select(col(JobRun.id), col(JobRun.state), began, ended).where(mine, began.is_not(None), ended.is_not(None))
     last = db.execute(tries.order_by(col(JobRun.id).desc()).limit(RUNS_KEPT)).all()[::-1]
     return View(
@@ -128,8 +122,7 @@ def cancel(id: int, request: Request, db: DB, user: CurrentUser) -> Go:
 
 
 def _jobs(request: Request) -> dict[str, DeclaredJob]:
-    jobs: dict[str, DeclaredJob] = serving(request).runtime.scheduler.jobs
-    return jobs
+    return dict(serving(request).runtime.scheduler.jobs)
 
 
 def _job(request: Request, name: str, user: Identity | None = None) -> DeclaredJob:
