@@ -50,7 +50,8 @@ def forbid(reason: str) -> Callable[[], None]:
 
 def forbidden() -> str | None:
     """Why this thread must not wait on the network now; None when it may."""
-    return next(iter(getattr(_thread, "reasons", [])), None)
+    reasons: list[str] = getattr(_thread, "reasons", [])
+    return reasons[0] if reasons else None
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,9 @@ outside: Callable[[str, str], Reply] | None = None  # a test's answer to a metho
 class Client(contextlib.AbstractContextManager["Client"]):
     """A connection to one server: paced, retried where that is safe, limited in time and size.
 
-    `timeout_s` is for one request in all. Connect errors, 429, 502, 503 and 504 are tried again; a reply that
-    broke off, only for GET. With `only_public` it speaks to the open internet alone: for addresses that somebody
-    types in, or that another server names (SSRF). `busy` may find "come back later" in a reply of another form: it
-    returns the seconds asked for, 0 to leave them to us, None for other replies. A redirect is a reply, not followed.
+    Connect errors, 429, 502, 503 and 504 are tried again; a reply that broke off, only for GET. `only_public`: for
+    addresses that somebody types in, or that another server names (SSRF). `busy` finds "come back later" in a reply of
+    another form: the seconds asked for, 0 to leave them to us, None for other replies. A redirect is not followed.
     """
 
     base_url: str

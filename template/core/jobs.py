@@ -12,7 +12,7 @@ from operator import length_hint
 from typing import Any, TypeVar, get_args
 
 from pydantic.fields import FieldInfo
-from sqlalchemy import JSON, UniqueConstraint, update
+from sqlalchemy import JSON, UniqueConstraint, insert, update
 from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel import Field, SQLModel, col
 
@@ -27,6 +27,7 @@ from .time import now
 job = JobMark
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Line = dict[str, Any]  # of a run's log
 Write = Callable[[Session], object]
 Why = tuple[str, str]  # an error in one line, and its traceback
 LIVE = ("queued", "running")
@@ -136,7 +137,7 @@ class Step:
     def __init__(self, name: str, run: "Run") -> None:
         self.name, self._run = name, run
         self.writes: list[Write] = []
-        self.lines: list[RunLog] = []
+        self.lines: list[Line] = []
 
     def write(self, statement: UpdateBase) -> None:
         """Execute an insert, update or delete at the end of the step."""
@@ -158,7 +159,7 @@ class Step:
 
     def log(self, text: str, *, level: str = "info", detail: str = "") -> None:
         """Write a line to the run's log."""
-        self.lines.append(RunLog(run_id=self._run.id, level=level, text=text, step=self.name, detail=detail))
+        self.lines.append({"at": now(), "level": level, "text": text, "step": self.name, "detail": detail})
 
     def commit(self) -> None:
         """Write what has come so far and go on: for a step with more rows than one short transaction takes."""
@@ -208,14 +209,15 @@ class Run:
 
     def log(self, text: str, *, level: str = "info") -> None:
         """Write a line to the run's log now."""
-        insist(lambda: self.tell([RunLog(run_id=self.id, level=level, text=text)]))
+        insist(lambda: self.tell([{"at": now(), "level": level, "text": text}]))
 
-    def tell(self, lines: Iterable[RunLog] = (), writes: Iterable[Write] = (), **values: Any) -> None:
+    def tell(self, lines: Iterable[Line] = (), writes: Iterable[Write] = (), **values: Any) -> None:
         """Write lines, data and progress in one short transaction."""
         with self._database.write(self._actor) as db:
             for write in writes:
                 write(db)
-            db.add_all(lines)
+            if rows := [{"run_id": self.id, **line} for line in lines]:
+                db.connection().execute(insert(RunLog), rows)
             values["steps"] = list(self._steps)
             db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(**values), why="run")
 
@@ -248,6 +250,13 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
             field.blank.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
         inputs.append(field)
     return given, inputs
+
+
+def arguments_of(function: Callable[..., Any], *given: object, params: Mapping[str, Any]) -> dict[str, Any]:
+    """A job's arguments: what is given by type, and the parameters that were set."""
+    kinds, inputs = arguments(function)
+    filled = {name: next(value for value in given if isinstance(value, kind)) for name, kind in kinds.items()}
+    return filled | {one.name: one.adapter.validate_python(params[one.name]) for one in inputs if one.name in params}
 
 
 def told(error: BaseException) -> Why:

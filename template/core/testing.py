@@ -19,10 +19,9 @@ from . import alerts, audit, auth, http, marks, migrations, time
 from .app import App
 from .crypto import Keyring
 from .db import Actor, Database, Session
-from .jobs import JobRun, Run, RunLog
+from .jobs import JobRun, Run, RunLog, arguments_of
 from .marks import AlertMark, Role
 from .notify import Message
-from .runner import arguments_of
 from .settings import Channel, Settings
 
 TESTER = Actor("test", "test")

@@ -17,9 +17,8 @@ from structlog.testing import capture_logs
 from app.services.models import Service
 from core.crypto import Keyring
 from core.db import Database
-from core.jobs import DeclaredJob, Job, JobRun, RunLog
-from core.runner import Runner, settle
-from core.scheduler import Scheduler, ask, cancel, pause
+from core.jobs import DeclaredJob, Job, JobRun, RunLog, settle
+from core.scheduler import Runner, Scheduler, ask, cancel, pause
 from core.settings import Settings
 from core.testing import TESTER
 from core.time import now
