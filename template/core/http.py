@@ -186,9 +186,8 @@ class Client(contextlib.AbstractContextManager["Client"]):
         if asked_s or reply.status not in BUSY:
             return asked_s
         with contextlib.suppress(ValueError):
-            return (
-                float(after) if after.isdecimal() else max(0.0, parsedate_to_datetime(after).timestamp() - time.time())
-            )
+            date_s = 0.0 if after.isdecimal() else parsedate_to_datetime(after).timestamp() - time.time()
+            return float(after) if after.isdecimal() else max(0.0, date_s)
         return 0.0
 
     def _failure(self, error: Exception, method: str, safe: str) -> HttpError:

@@ -327,11 +327,10 @@ def test_a_started_scheduler_catches_up_runs_and_stops(
 
 def test_health_fails_when_the_clock_stops(make: Callable[..., Scheduler]) -> None:
     scheduler = make(BY_HAND)
-    assert health.health(scheduler).status == 200
+    assert health.health(scheduler) == []
     scheduler.ticked_at = now() - timedelta(seconds=LONGEST_SILENCE_S + 1)
     stopped = health.health(scheduler)
-    assert stopped.status == 503 and not scheduler.is_ticking
-    assert stopped.as_json()["status"] == "failing" and "the clock has not ticked since" in str(stopped.problems)
+    assert "the clock has not ticked since" in str(stopped) and not scheduler.is_ticking
 
 
 def claim_all(folder: Path, skew: timedelta, line: Any) -> None:
