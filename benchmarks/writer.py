@@ -11,7 +11,7 @@ from app.domains import Domain
 from core.audit import watch
 from core.crypto import Keyring
 from core.db import Actor, Database
-from core.runner import NICENESS
+from core.scheduler import NICENESS
 
 ROWS = 500  # in one transaction, as the domain monitor's own job does
 

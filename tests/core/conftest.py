@@ -65,7 +65,7 @@ def again(store: Database, tmp_path: Path) -> Iterator[Callable[..., Database]]:
 def processes() -> ForkServerContext:
     """A way to start processes from a server that has everything loaded; it serves the runner too."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["core.testing", "core.runner", "tests.core.samples"])
+    context.set_forkserver_preload(["core.testing", "core.scheduler", "tests.core.samples"])
     with pytest.MonkeyPatch.context() as patch:  # the server takes its module path from PYTHONPATH only
         patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
         forkserver.ensure_running()

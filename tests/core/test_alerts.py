@@ -164,7 +164,7 @@ def test_one_look_is_one_message(database: Database, settings: Settings) -> None
     settings.notify = [channel()]
     with database.write(TESTER) as db:
         db.add(row := JobRun(job="disks", state="running", started_by="test"))
-    run = Run(database, row.id or 0, job="disks", did="", started_by="test")
+    run = Run(database, row.id or 0, job="disks", did="")
     mark = marks.of(disks)
     assert isinstance(mark, marks.AlertMark)
     look("disks", "A disk is nearly full.", mark, [FULL, Finding("db2", "full")], run=run, settings=settings)
@@ -178,7 +178,7 @@ def test_one_look_is_one_message(database: Database, settings: Settings) -> None
 def test_a_wrong_finding_fails_the_run_and_resolves_nothing(
     findings: list[Any], database: Database, settings: Settings
 ) -> None:
-    run = Run(database, 0, job="disks", did="", started_by="test")
+    run = Run(database, 0, job="disks", did="")
     with pytest.raises(CoreError, match="yield Finding"):
         look("disks", "", marks.AlertMark(every="1h", remind="7d"), findings, run=run, settings=settings)
 

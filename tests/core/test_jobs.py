@@ -29,7 +29,7 @@ def run(store: Database) -> Run:
         db.add(row)
         db.flush()
         id = row.id or 0
-    return Run(store, id, job="tests.tidy", did="Tidy up.", started_by="ann")
+    return Run(store, id, job="tests.tidy", did="Tidy up.")
 
 
 def row(store: Database, run: Run) -> JobRun:
@@ -49,7 +49,13 @@ def names(store: Database) -> list[str]:
 
 @pytest.mark.parametrize(
     ("items", "total", "size", "done"),
-    [(["a", "b"], None, 2, 2), ([], None, 0, 0), (iter("abc"), None, 0, 3), (iter("a"), 5, 5, 1), (iter(""), 5, 5, 0)],
+    [
+        (["a", "b"], None, 2, 2),
+        ([], None, 0, 0),
+        ((one for one in "abc"), None, 0, 3),
+        (iter("a"), 5, 5, 1),
+        (iter(""), 5, 5, 0),
+    ],
     ids=["list", "empty", "iterator", "fewer than told", "none of those told"],
 )
 def test_tracking_counts_what_is_done(

@@ -17,9 +17,8 @@ from structlog.testing import capture_logs
 from app.services.models import Service
 from core.crypto import Keyring
 from core.db import Database
-from core.jobs import DeclaredJob, Job, JobRun, RunLog
-from core.runner import Runner, settle
-from core.scheduler import Scheduler, ask, cancel, pause
+from core.jobs import DeclaredJob, Job, JobRun, RunLog, settle
+from core.scheduler import Runner, Scheduler, ask, cancel, pause
 from core.settings import Settings
 from core.testing import TESTER
 from core.time import now
@@ -74,7 +73,7 @@ def begun(runner: Runner, database: Database) -> Callable[[Any], tuple[JobRun, i
 def queued(database: Database, job: DeclaredJob, params: dict[str, Any] | None = None) -> JobRun:
     """A run that this process has claimed."""
     with database.write(TESTER) as db:
-        id = ask(db, job, "ann", params)
+        id = ask(db, job, "ann", params).id
         db.bulk(update(JobRun).values(state="running", started_at=now(), beat_at=now()), why="test")
     with database.read() as db:
         return db.get_one(JobRun, id)
@@ -284,20 +283,9 @@ def test_a_watcher_outlives_a_busy_database(
     assert found(database, row).state == "interrupted"
 
 
-def test_a_watch_that_breaks_is_logged(database: Database, runner: Runner) -> None:
-    job = declared(sample_jobs.add_services)
-    row = queued(database, job)
-    with capture_logs() as logs, database.write(TESTER) as db:
-        runner.database = None  # type: ignore[assignment]
-        runner.start(job, row)
-        wait_for(lambda: runner.active == 0)
-        assert db.get(JobRun, row.id)
-    assert "run not watched" in [line["event"] for line in logs]
-
-
 def test_a_run_that_is_gone_is_settled_as_gone(database: Database) -> None:
     job = declared(sample_jobs.fail)
-    assert settle(database, JobRun(id=99, job=job.name, started_by="ann"), "failed", retries=0) == "gone"
+    assert settle(database, JobRun(id=99, job=job.name, started_by="ann"), "failed", ("", ""), retries=0) == "gone"
 
 
 def serve(settings: Settings) -> None:
@@ -313,7 +301,7 @@ def test_a_killed_server_takes_its_runs_along_and_another_settles_them(
 ) -> None:
     job = declared(sample_jobs.sleep)
     with database.write(TESTER) as db:
-        id = ask(db, job, "ann")
+        id = ask(db, job, "ann").id
     server = processes.Process(target=serve, args=(settings,))
     server.start()
     wait_for(lambda: bool(lines(database)))
@@ -321,7 +309,8 @@ def test_a_killed_server_takes_its_runs_along_and_another_settles_them(
     pid = int(lines(database)[0][1].removeprefix("pid "))
     wait_for(lambda: not is_alive(pid))
     assert found(database, JobRun(id=id, job="", started_by="")).state == "running"
-    heir = Scheduler({job.name: job}, database, runner, lease=timedelta(seconds=0.3))
+    heir = Scheduler({job.name: job}, database, runner)
+    heir.lease = timedelta(seconds=0.3)
     time.sleep(0.3)
     heir.sweep()
     assert [(run.state, run.attempt) for run in runs(database)] == [("interrupted", 1), ("queued", 2)]
@@ -332,7 +321,8 @@ def serve_with_a_clock(settings: Settings, line: Any, over: Path) -> None:
     """In a process of its own: what a server does for jobs, until it is told to stop."""
     database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
     job = declared(sample_jobs.count)
-    scheduler = Scheduler({job.name: job}, database, Quick(settings, database), lease=timedelta(seconds=6))
+    scheduler = Scheduler({job.name: job}, database, Quick(settings, database))
+    scheduler.lease = timedelta(seconds=6)
     line.wait(60)
     scheduler.start()
     wait_for(over.exists, 60)  # no event: the one that is killed would take its part of it along

@@ -15,7 +15,7 @@ from core import audit, migrations
 from core.crypto import Keyring
 from core.db import Actor, Database
 from core.jobs import JobRun, RunLog
-from core.runner import Runner
+from core.scheduler import Runner
 from core.settings import Settings
 from core.time import now
 from tests.example.replay import Answer, Replay, serving

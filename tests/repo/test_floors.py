@@ -31,7 +31,7 @@ FLOORS = [
         "charts",
     ],
     ["pages", "api", "cards", "due", "jobs", "notify", "alerts"],
-    ["feature", "runner", "scheduler", "health"],
+    ["feature", "scheduler", "health"],
     ["builtin", "app"],
     [
         "selfcheck",
