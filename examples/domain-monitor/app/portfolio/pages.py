@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from sqlalchemy import and_, func, true
 from sqlmodel import col, select
 
+from app.certificates import hosts_of
 from app.domains import AMBER_DAYS, RED_DAYS, Domain, days_left, in_words, last_day_under, urgency
 from app.groups import Group, assign, reason
 from app.rdap import part_of
@@ -180,6 +181,7 @@ def shown(db: Session, domain: Domain, form: FormView, settings: Settings, *, st
         tone=urgency(days),
         form=form,
         registry=part_of(db, domain.name, settings),
+        certificates=hosts_of(db, domain.name),
     )
 
 

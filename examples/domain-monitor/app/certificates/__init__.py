@@ -1,0 +1,10 @@
+"""Certificates: what the hosts of our domains show, and whether a browser would accept it."""
+
+from core import Feature
+
+from . import alerts, jobs, pages
+from .pages import hosts_of
+
+feature = Feature(pages, jobs, alerts)
+
+__all__ = ["feature", "hosts_of"]
