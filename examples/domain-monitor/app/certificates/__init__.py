@@ -3,8 +3,9 @@
 from core import Feature
 
 from . import alerts, jobs, pages
+from .models import Certificate
 from .pages import hosts_of
 
 feature = Feature(pages, jobs, alerts)
 
-__all__ = ["feature", "hosts_of"]
+__all__ = ["Certificate", "feature", "hosts_of"]

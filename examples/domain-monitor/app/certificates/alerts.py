@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from app.domains import Domain, days_left, in_words
 from core import DB, Finding, alert, in_days, now, today
 
-from .models import Certificate
+from .models import Certificate, shown_host
 
 NEAR_DAYS = 14
 CRITICAL_DAYS = 3
@@ -21,7 +21,9 @@ def certificate_ends(db: DB) -> Iterator[Finding]:
         days = days_left(row.not_after, today())
         is_critical = row.not_after < in_days(CRITICAL_DAYS)
         text = f"ends {in_words(days)}, issued by {row.issuer}"
-        yield Finding(row.host, text, critical=is_critical, on=row.not_after.date(), href=f"/domains/{domain}")
+        yield Finding(
+            shown_host(row.host), text, critical=is_critical, on=row.not_after.date(), href=f"/domains/{domain}"
+        )
 
 
 @alert(every="1h")
@@ -30,7 +32,7 @@ def certificate_not_accepted(db: DB) -> Iterator[Finding]:
     for row, domain in db.execute(seen("not accepted")):
         has_ended = row.not_after is not None and row.not_after < now()
         on = row.not_after.date() if row.not_after else None
-        yield Finding(row.host, row.problem, critical=has_ended, on=on, href=f"/domains/{domain}")
+        yield Finding(shown_host(row.host), row.problem, critical=has_ended, on=on, href=f"/domains/{domain}")
 
 
 def seen(state: str) -> Any:

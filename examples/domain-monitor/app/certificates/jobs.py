@@ -9,6 +9,7 @@ from typing import Any
 from sqlmodel import col, delete, select
 
 from app.domains import Domain
+from app.sources import is_left_alone
 from core import DB, CoreError, Run, Session, job, now
 
 from ..settings import Settings
@@ -31,9 +32,12 @@ class Host:
     state: str = ""
     checked_at: datetime | None = None
     not_after: datetime | None = None
+    is_left_alone: bool = False
 
     def is_due(self, at: datetime) -> bool:
         """Whether to look at it now."""
+        if self.is_left_alone:
+            return False
         is_well = self.state != "not accepted" and not (self.not_after and self.not_after - at < NEAR)
         return self.checked_at is None or not is_well or at - self.checked_at >= FRESH_FOR
 
@@ -68,13 +72,13 @@ def check(db: Session, run: Run, looker: Looker) -> None:
 def hosts(db: Session, domain_id: int | None = None) -> list[Host]:
     """The hosts of every domain that we still have: its own name, www, and what people added."""
     wanted = [col(Domain.retired_at).is_(None)] if domain_id is None else [col(Domain.id) == domain_id]
-    owners: dict[str, int] = {}
-    for id, name in db.execute(select(Domain.id, Domain.name).where(*wanted).order_by(Domain.name)):
-        owners |= dict.fromkeys((name, f"www.{name}") if not name.startswith("www.") else (name,), id)
-    added = select(ExtraHost.name, ExtraHost.domain_id).join(Domain).where(*wanted)
-    owners |= {name: id for name, id in db.execute(added.order_by(ExtraHost.name))}
+    owners: dict[str, tuple[int, bool]] = {}
+    for id, name, is_off in db.execute(select(Domain.id, Domain.name, is_left_alone()).where(*wanted)):
+        owners |= dict.fromkeys((name, f"www.{name}") if not name.startswith("www.") else (name,), (id, is_off))
+    added = select(ExtraHost.name, ExtraHost.domain_id, is_left_alone()).join(Domain).where(*wanted)
+    owners |= {name: (id, is_off) for name, id, is_off in db.execute(added.order_by(ExtraHost.name))}
     known = {row.host: row for row in db.exec(select(Certificate).join(Domain).where(*wanted))}
-    return [_host(name, id, known.get(name)) for name, id in owners.items()]
+    return [_host(name, *owner, known.get(name)) for name, owner in owners.items()]
 
 
 def row_of(shown: Shown, domain_id: int, at: datetime) -> dict[str, Any]:
@@ -99,7 +103,7 @@ def forget(db: Session, *, kept: set[str]) -> None:
         db.bulk(lost, why="no longer ours")
 
 
-def _host(name: str, domain_id: int, row: Certificate | None) -> Host:
+def _host(name: str, domain_id: int, is_left_alone: bool, row: Certificate | None) -> Host:
     if row is None:
-        return Host(name, domain_id)
-    return Host(name, domain_id, row.state, row.checked_at, row.not_after)
+        return Host(name, domain_id, is_left_alone=is_left_alone)
+    return Host(name, domain_id, row.state, row.checked_at, row.not_after, is_left_alone)

@@ -6,6 +6,7 @@ from typing import Literal
 from sqlalchemy import JSON
 from sqlmodel import Field, SQLModel, String, Text
 
+from app.domains import shown_name
 from core import now
 
 State = Literal["accepted", "not accepted", "no listener", "not looked at"]
@@ -48,3 +49,9 @@ def split(host: str) -> tuple[str, int]:
     """A host's name and its port."""
     name, _, port = host.partition(":")
     return name, int(port or TLS_PORT)
+
+
+def shown_host(host: str) -> str:
+    """The host as people write it: in U-labels."""
+    name, colon, port = host.partition(":")
+    return f"{shown_name(name)}{colon}{port}"

@@ -30,10 +30,11 @@ from core.forms import FormView
 
 from .alerts import CRITICAL_DAYS, NEAR_DAYS
 from .jobs import hosts
-from .models import TLS_PORT, Certificate, ExtraHost
+from .models import TLS_PORT, Certificate, ExtraHost, shown_host
 
 TONES: dict[str, Any] = {"accepted": "good", "not accepted": "bad", "no listener": "", "not looked at": "unknown"}
 HIGHEST_PORT = 65_535
+LONGEST_PROBLEM = 60  # characters in the table
 
 
 def ends(value: Any, row: Any) -> Cell:
@@ -54,15 +55,20 @@ def state(value: str, row: Any) -> Cell:
     return Cell(value, tone=TONES[value], title=row["problem"])
 
 
+def problem(value: str, _row: Any) -> Cell:
+    """Why a browser would not accept it, in short; nothing where all is well."""
+    return Cell(f"{value[:LONGEST_PROBLEM]}…" if len(value) > LONGEST_PROBLEM else value, title=value)
+
+
 CERTIFICATES = Table(
     Certificate,
-    Column(Certificate.host, search=True),
+    Column(Certificate.host, search=True, show=lambda host, _: Cell(shown_host(host), title=host)),
     Column(Certificate.not_after, label="Ends", filter=True, show=ends),
     Column(Certificate.state, filter=True, show=state),
-    Column(Certificate.problem, search=True, sort=False),
+    Column(Certificate.problem, search=True, sort=False, show=problem),
     Column(Certificate.issuer, filter=True, search=True, empty="unknown"),
     Column(Certificate.lifetime_days, label="Lifetime (days)", filter=True),
-    Column(Domain.name, name="domain", filter="text"),
+    Column(Domain.name, name="domain", filter="text", optional=True),
     Column(Certificate.checked_at, label="Looked at", filter=True),
     Column(Certificate.names, label="Names", sort=False, optional=True, show=lambda names, _: ", ".join(names or ())),
     Column(Certificate.not_before, label="Begins", optional=True),
@@ -92,6 +98,7 @@ class Line:
     """One host on its domain's page."""
 
     host: str
+    shown: str
     cells: tuple[Cell, Cell]
     row: Certificate | None
     is_added: bool
@@ -166,6 +173,6 @@ def domain_id(db: Session, name: str) -> int:
 
 def _line(host: str, row: Certificate | None, is_added: bool) -> Line:
     if row is None:
-        return Line(host, (Cell("not looked at yet", tone="unknown"), Cell("—")), None, is_added)
+        return Line(host, shown_host(host), (Cell("not looked at yet", tone="unknown"), Cell("—")), None, is_added)
     shown = {"state": row.state, "problem": row.problem}
-    return Line(host, (state(row.state, shown), ends(row.not_after, shown)), row, is_added)
+    return Line(host, shown_host(host), (state(row.state, shown), ends(row.not_after, shown)), row, is_added)

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from starlette.testclient import TestClient
 
 from app.domains import Domain
+from app.sources import Source
 from core import DB, Run, Session, in_days, now
 from core.marks import Role
 from core.testing import Ran, html
@@ -80,6 +81,13 @@ def test_what_hosts_show_is_kept(
 def test_when_a_host_is_looked_at_again(db: Session, known: dict[str, Any], is_due: bool) -> None:
     seen(db, add(db), "shop.test", **known)
     assert [host.is_due(now()) for host in hosts(db)] == [is_due, True]
+
+
+def test_the_hosts_of_an_account_that_is_switched_off_are_left_alone(db: Session) -> None:
+    db.add(source := Source(name="Made up", kind="namecom", is_enabled=False))
+    db.flush()
+    add(db, source_id=source.id)
+    assert [host.is_due(now()) for host in hosts(db)] == [False, False]
 
 
 def test_a_host_that_is_no_longer_ours_is_forgotten(db: Session, look: Callable[[], Ran]) -> None:

@@ -23,7 +23,7 @@ def deadline(value: date | None, row: Any) -> Cell:
     days = days_left(value, today())
     if value is None or days is None:
         return Cell("unknown", tone="unknown")
-    is_late = row["phase"] not in ("registered", None)
+    is_late = row["phase"] not in ("registered", "expired")
     note = f"{row['phase']}, {in_words(days)}" if is_late else in_words(days)
     return Cell(value.isoformat(), note=note, tone="bad" if is_late else urgency(days))
 

@@ -3,9 +3,11 @@
 from core import Feature
 
 from . import alerts, jobs, pages
-from .models import DEADLINE, PHASE
+from .bootstrap import shipped
+from .lifecycle import Known, deadline
+from .models import DEADLINE, PHASE, RegistryRecord
 from .pages import part_of
 
 feature = Feature(pages, jobs, alerts)
 
-__all__ = ["DEADLINE", "PHASE", "feature", "part_of"]
+__all__ = ["DEADLINE", "PHASE", "Known", "RegistryRecord", "deadline", "feature", "part_of", "shipped"]

@@ -11,6 +11,7 @@ from typing import Any
 from sqlmodel import col, select
 
 from app.domains import Domain
+from app.sources import is_left_alone
 from core import Session
 
 from .bootstrap import Bootstrap, read, shipped
@@ -38,6 +39,7 @@ class Subject:
     record: RegistryRecord | None
     server: str | None
     is_missing: bool = False
+    is_left_alone: bool = False
 
     @property
     def is_stale(self) -> bool:
@@ -56,7 +58,7 @@ class Subject:
 
     def is_due(self, at: datetime) -> bool:
         """Whether to ask its registry now."""
-        if self.server is None:
+        if self.server is None or self.is_left_alone:
             return False
         if self.record is None or self.record.asked_at is None or self.is_stale:
             return True
@@ -82,13 +84,14 @@ def subjects(db: Session, servers: Bootstrap, *, name: str = "") -> list[Subject
     wanted = [col(Domain.name) == name] if name else [col(Domain.retired_at).is_(None)]
     records = {row.domain_id: row for row in db.exec(select(RegistryRecord).join(Domain).where(*wanted))}
     typed = {row.domain_id: row.expires_on for row in db.exec(select(TypedDate))}
-    looked_at: list[Any] = [Domain.id, Domain.name, Domain.expires_at, Domain.expires_is_day, Domain.missing_since]
+    looked_at: list[Any] = [Domain.id, Domain.name, Domain.expires_at, Domain.expires_is_day]
+    flags = [col(Domain.missing_since).is_not(None), is_left_alone()]
     found = []
-    for id, its_name, at, is_day, missing_since in db.execute(select(*looked_at).where(*wanted)):
+    for id, its_name, at, is_day, *its_flags in db.execute(select(*looked_at, *flags).where(*wanted)):
         record = records.get(id)
         dates = known(at, is_day, record, typed.get(id))
         server = _server(servers, its_name)
-        found.append(Subject(id, its_name, dates, at, record, server, missing_since is not None))
+        found.append(Subject(id, its_name, dates, at, record, server, *its_flags))
     return found
 
 

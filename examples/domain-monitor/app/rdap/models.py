@@ -50,9 +50,9 @@ class TypedDate(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     domain_id: int = Field(foreign_key="domain.id", ondelete="CASCADE", unique=True)
-    expires_on: date = Field(description="The day it runs out.")
-    reason: str = Field(min_length=1, max_length=300, description="Where the date comes from.")
-    owner: str = Field(min_length=1, max_length=120, description="Who keeps it up to date.")
+    expires_on: date
+    reason: str = Field(min_length=1, max_length=300)
+    owner: str = Field(min_length=1, max_length=120)
     typed_by: str = Field(default="", max_length=120)
     typed_at: datetime = Field(default_factory=now)
 

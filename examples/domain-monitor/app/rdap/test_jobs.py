@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import col, select
 
 from app.domains import Domain
+from app.sources import Source
 from core import Session, in_days, now
 from core.testing import Ran
 
@@ -112,6 +113,16 @@ def test_a_suffix_without_rdap_is_no_failure(db: Session, registry: Registry, ru
 
 def test_a_name_below_a_registered_one_is_not_asked_about(db: Session, registry: Registry, run_job: RunJob) -> None:
     add(db, "www.acme.test")
+    run_job(ask_registries)
+    assert registry.asked == []
+
+
+def test_nobody_is_asked_about_an_account_that_is_switched_off(
+    db: Session, registry: Registry, run_job: RunJob
+) -> None:
+    db.add(source := Source(name="Made up", kind="namecom", is_enabled=False))
+    db.flush()
+    add(db, "acme.test", source_id=source.id)
     run_job(ask_registries)
     assert registry.asked == []
 
