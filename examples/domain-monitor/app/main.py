@@ -2,7 +2,16 @@
 
 from core import App
 
-from . import automation, groups, portfolio, sources
+from . import automation, certificates, groups, portfolio, rdap, sources
 from .settings import Settings
 
-app = App(features=[portfolio.feature, groups.feature, automation.feature, sources.feature], settings=Settings)
+FEATURES = [
+    portfolio.feature,
+    groups.feature,
+    certificates.feature,
+    automation.feature,
+    sources.feature,
+    rdap.feature,
+]
+
+app = App(features=FEATURES, settings=Settings)

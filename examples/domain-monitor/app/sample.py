@@ -17,8 +17,10 @@ import idna
 from sqlmodel import select
 
 from app.automation import AutomatedRule, AutomatedShare
+from app.certificates import Certificate
 from app.domains import Domain, shown_name
 from app.groups import Group, Rule, assign
+from app.rdap import Known, RegistryRecord, deadline, shipped
 from app.sources import Source
 from core import CoreError, Session, UserError, migrations, today
 from core.db import Actor, Database
@@ -151,6 +153,7 @@ def load(database: Database, *, size: int, day: date, is_forced: bool = False) -
         with database.write(SAMPLE) as db:
             done = db.upsert(Domain, part, key="name")
         created, updated = created + done.created, updated + done.updated
+    seen_from_outside(database, day)
     with database.write(SAMPLE) as db:
         moved = assign(db)
     return f"{size:,} domains: {created:,} rows created, {updated:,} changed, {moved:,} put into groups"
@@ -254,6 +257,61 @@ def registration(name: str, day: date, chance: random.Random) -> dict[str, Any]:
         "nameservers": chance.choice([["ns1.dns.example", "ns2.dns.example"], ["a.ns.example", "b.ns.example"], None]),
         "renewal_price": Decimal(price) if is_priced and price else None,
         "currency": currency if is_priced else None,
+    }
+
+
+def seen_from_outside(database: Database, day: date) -> None:
+    """What registries and hosts would say of the sample: most agree and are well, a few are not."""
+    chance = random.Random(20290315)
+    with database.read() as db:
+        found = list(db.execute(select(Domain.id, Domain.name, Domain.expires_at).order_by(Domain.name)))
+    while part := [found.pop() for _ in range(min(ROWS // 2, len(found)))]:
+        records = [record(id, name, expires_at, day, chance) for id, name, expires_at in part]
+        certificates = [certificate(id, host, day, chance) for id, name, _ in part for host in (name, f"www.{name}")]
+        with database.write(SAMPLE) as db:
+            db.upsert(RegistryRecord, records, key="domain_id")
+            db.upsert(Certificate, certificates, key="host")
+
+
+def record(id: int, name: str, expires_at: datetime | None, day: date, chance: random.Random) -> dict[str, Any]:
+    """What the registry of a made-up domain says: its date, but for suffixes without RDAP."""
+    asked_at = datetime.combine(day, time(4), UTC)
+    has_rdap, is_apart = shipped().server_of(name) is not None, chance.random() < 0.004
+    is_late = expires_at is not None and expires_at.date() < day
+    status = ["auto renew period" if is_late else chance.choice(["client transfer prohibited", "active"])]
+    said = expires_at + timedelta(days=365 if is_late else -9 if is_apart else 0) if expires_at else None
+    known = Known(expires_at, said if has_rdap else None, tuple(status) if has_rdap else ())
+    found = deadline(known, day)
+    return {
+        "domain_id": id,
+        "state": "answered" if has_rdap else "no rdap",
+        "asked_at": asked_at if has_rdap else None,
+        "answered_at": asked_at if has_rdap else None,
+        "registrar_said": expires_at,
+        "expires_at": said if has_rdap else None,
+        "status": status if has_rdap else None,
+        "phase": found.phase,
+        "deadline_on": found.on,
+    }
+
+
+def certificate(id: int, host: str, day: date, chance: random.Random) -> dict[str, Any]:
+    """What a made-up host shows."""
+    state = chance.choices(["accepted", "not accepted", "no listener"], [865, 3, 132])[0]
+    days, left = chance.choice([90, 199, 397]), chance.choices([(20, 89), (0, 13)], [997, 3])[0]
+    ends = datetime.combine(day + timedelta(days=chance.randint(*left)), time(23, 59, 59), UTC)
+    has_one, problem = state != "no listener", {"accepted": "", "no listener": "nothing listens there"}
+    return {
+        "host": host,
+        "domain_id": id,
+        "state": state,
+        "checked_at": datetime.combine(day, time(5), UTC),
+        "not_after": ends if has_one else None,
+        "not_before": ends - timedelta(days=days, seconds=-1) if has_one else None,
+        "lifetime_days": days if has_one else None,
+        "issuer": chance.choice(["Acme Trust (Acme CA 1)", "Free Certificates (FC 7)"]) if has_one else None,
+        "names": [host] if has_one else None,
+        "problem": problem.get(state, f"it is for parking.example, not for {host}"),
     }
 
 

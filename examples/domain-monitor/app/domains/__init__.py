@@ -2,13 +2,15 @@
 
 from .expiry import AMBER_DAYS, RED_DAYS, days_left, in_words, last_day_under, urgency
 from .models import Domain
-from .names import shown_name
+from .names import LABEL, domain_name, shown_name
 
 __all__ = [
     "AMBER_DAYS",
+    "LABEL",
     "RED_DAYS",
     "Domain",
     "days_left",
+    "domain_name",
     "in_words",
     "last_day_under",
     "shown_name",

@@ -18,6 +18,16 @@ def expiry(value: Any, row: Any) -> Cell:
     return Cell(f"{value:%Y-%m-%d}", note=in_words(days), tone=urgency(days), title=moment)
 
 
+def deadline(value: date | None, row: Any) -> Cell:
+    """The day by which somebody has to act, and the phase where it is a late one."""
+    days = days_left(value, today())
+    if value is None or days is None:
+        return Cell("unknown", tone="unknown")
+    is_late = row["phase"] not in ("registered", "expired")
+    note = f"{row['phase']}, {in_words(days)}" if is_late else in_words(days)
+    return Cell(value.isoformat(), note=note, tone="bad" if is_late else urgency(days))
+
+
 def group(value: str | None, row: Any) -> Cell:
     """The group, and on hover who or what put it there."""
     return Cell(value, title=row["group_why"]) if value else Cell(UNASSIGNED, tone="unknown")

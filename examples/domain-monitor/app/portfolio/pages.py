@@ -8,12 +8,15 @@ from urllib.parse import urlencode
 from sqlalchemy import and_, func, true
 from sqlmodel import col, select
 
+from app.certificates import hosts_of
 from app.domains import AMBER_DAYS, RED_DAYS, Domain, days_left, in_words, last_day_under, urgency
 from app.groups import Group, assign, reason
+from app.rdap import part_of
 from app.sources import Listed, Source, troubles
 from core import DB, CurrentUser, Data, Go, Params, Refused, Session, View, action, now, page, today
 from core.forms import FormView
 
+from ..settings import Settings
 from .table import DOMAINS, GROUP
 
 IS_LOST = col(Domain.missing_since).is_not(None)
@@ -122,20 +125,20 @@ def to(day: date) -> str:
 
 
 @page("/domains/{name}")
-def show(name: str, db: DB) -> View:
+def show(name: str, db: DB, settings: Settings) -> View:
     """What is known of this domain, and why it is in its group."""
     domain = found(db, name)
     form = GROUP.show(db, group_id=domain.group_id if domain.group_is_typed else None)
-    return shown(db, domain, form)
+    return shown(db, domain, form, settings)
 
 
 @action("/domains/{name}/group")
-def choose_group(name: str, db: DB, data: Data, user: CurrentUser) -> View | Go:
+def choose_group(name: str, db: DB, data: Data, user: CurrentUser, settings: Settings) -> View | Go:
     """Choose the group of a domain by hand, or leave it to the rules."""
     domain = found(db, name)
     form = GROUP.read(db, data)
     if not form.is_valid:
-        return shown(db, domain, form, status=422)
+        return shown(db, domain, form, settings, status=422)
     chosen = form.data["group_id"]
     domain.group_id, domain.group_is_typed = chosen, chosen is not None
     domain.group_said, domain.rule_id = f"typed in by {user.name}" if chosen else "", None
@@ -155,7 +158,7 @@ def remove(name: str, db: DB) -> Go:
     return Go("/domains", toast=f"{domain.shown_name} is removed from the portfolio")
 
 
-def shown(db: Session, domain: Domain, form: FormView, *, status: int = 200) -> View:
+def shown(db: Session, domain: Domain, form: FormView, settings: Settings, *, status: int = 200) -> View:
     """The page of a domain with its form."""
     group = db.get(Group, domain.group_id) if domain.group_id else None
     source = db.execute(select(Source.name).where(Source.id == domain.source_id)).scalar()
@@ -177,6 +180,8 @@ def shown(db: Session, domain: Domain, form: FormView, *, status: int = 200) -> 
         days=in_words(days),
         tone=urgency(days),
         form=form,
+        registry=part_of(db, domain.name, settings),
+        certificates=hosts_of(db, domain.name),
     )
 
 

@@ -7,10 +7,11 @@ from sqlmodel import col, select
 
 from app.domains import Domain
 from app.groups import REASON, UNASSIGNED, Group, assign
+from app.rdap import DEADLINE, PHASE
 from app.sources import Source
 from core import DB, Column, CurrentUser, Data, Field, Form, Go, Table, View, action
 
-from .cells import day, expiry, group, seen, source, status, wanted
+from .cells import day, deadline, expiry, group, seen, source, status, wanted
 
 ASK = "core/confirm.html"
 
@@ -114,6 +115,8 @@ DOMAINS = Table(
     Column(Domain.last_seen_at, label="Last seen", filter=True, show=seen),
     Column(Domain.name, label="Name in the DNS", search=True, optional=True),
     Column(REASON, name="group_why", label="Group because of", optional=True),
+    Column(DEADLINE, name="deadline", label="Act by", filter=True, optional=True, show=deadline),
+    Column(PHASE, name="phase", label="Phase", optional=True, empty="unknown"),
     Column(Domain.first_seen_at, label="First seen", filter=True, optional=True, show=seen),
     Column(Domain.certificates_automated, label="Certificates automated", filter=True, empty="not said", optional=True),
     Column(col(Domain.missing_since).is_not(None), name="missing", filter=True, hidden=True),

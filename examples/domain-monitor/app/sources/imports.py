@@ -10,10 +10,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from app.domains import shown_name
+from app.domains import domain_name, shown_name
 from core import UserError
 
-from .listing import COLUMN_OF, domain_name, flag, moment, price
+from .listing import COLUMN_OF, flag, moment, price
 from .storing import CENT, moment_of
 from .workbooks import csv_of, is_workbook
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from app.domains import LABEL
 from app.sources.account import Account
 from app.sources.failures import SourceError
-from app.sources.listing import LABEL, Listing
+from app.sources.listing import Listing
 from app.sources.reading import Enough
 from core.http import LOOPBACK
 

@@ -6,11 +6,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-import idna
+from app.domains import domain_name
 
 ZONE = re.compile(r"\s*(UTC|GMT)$", re.IGNORECASE)
-LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-LONGEST_NAME = 253  # characters, RFC 1035
 MILLISECONDS_FROM = 100_000_000_000  # as seconds this would be the year 5138
 US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 ABSENT_DATES = ("0001-01-01", "0000-00-00", "00/00/0000", "01/01/0001")
@@ -33,20 +31,6 @@ HEADERS = {  # how people and APIs call the columns of a domain: lower case, let
     "group": "group unit businessunit team department",
 }
 COLUMN_OF = {header: column for column, headers in HEADERS.items() for header in headers.split()}
-
-
-def domain_name(text: object) -> str:
-    """The name as its key: A-labels in lower case, no trailing dot; ValueError when it is no domain name."""
-    name = str(text if text is not None else "").strip().rstrip(".").lower()
-    if not name.isascii():
-        try:
-            name = idna.encode(name, uts46=True).decode()
-        except idna.IDNAError:
-            raise ValueError(f"{name!r} is no domain name") from None
-    labels = name.split(".")
-    if len(labels) < 2 or len(name) > LONGEST_NAME or not all(LABEL.fullmatch(label) for label in labels):
-        raise ValueError(f"{name!r} is no domain name")
-    return name
 
 
 def flag(value: object) -> bool | None:

@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from sqlalchemy import and_
 from sqlalchemy.orm import defer
-from sqlmodel import Field, SQLModel, String, Text, UniqueConstraint, select
+from sqlmodel import Field, SQLModel, String, Text, UniqueConstraint, col, select
 
+from app.domains import Domain
 from core import Encrypted, Session, now
 
 What = Literal[
@@ -48,6 +50,12 @@ def troubles(db: Session, at: datetime) -> list[str]:
     """What is wrong with the sources in use, a sentence for each that is not well."""
     in_use = select(Source).where(Source.is_enabled).order_by(Source.name).options(defer(Source.credentials))  # type: ignore[arg-type]
     return [said for source in db.exec(in_use) if (said := source.trouble(at))]
+
+
+def is_left_alone() -> Any:
+    """SQL: whether a domain's account is switched off, so that nobody on the internet is asked about it."""
+    off = select(Source.id).where(~col(Source.is_enabled))
+    return and_(col(Domain.source_id).is_not(None), col(Domain.source_id).in_(off))
 
 
 class Upload(SQLModel, table=True):

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.sources.listing import Registration, count, domain_name, flag, moment, price, registration
+from app.domains import domain_name
+from app.sources.listing import Registration, count, flag, moment, price, registration
 
 NEW_YEAR = datetime(2027, 1, 31, 8, 5, 9, tzinfo=UTC)
 
