@@ -33,8 +33,7 @@ from .jobs import DeclaredJob
 from .marks import ActionMark, JobMark, PageMark
 from .migrations import History
 from .pages import CurrentUser, Serving, View
-from .runner import Runner
-from .scheduler import Scheduler
+from .scheduler import Runner, Scheduler
 from .security import STATIC_URL, Gate, cookie_name, is_bearing, is_htmx, settle, sign_in_first, wants_html
 from .settings import PROJECT, Settings
 from .ui import CORE, Assets, Templates

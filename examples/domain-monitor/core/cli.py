@@ -173,15 +173,12 @@ def get(path: str, role: str) -> None:
 @cli.command()
 @click.option("--seconds", default=5.0, show_default=True)
 def selfcheck(seconds: float) -> None:
-    """Try the data folder's disk: many readers and writers, two processes; nothing may fail or get lost."""
+    """Try the data folder's disk: several processes read and write; nothing may fail or get lost."""
     from .selfcheck import check
 
     here = settings.load(load_app().settings_class)
-    problems = check(here.data_dir, seconds=seconds, tell=click.echo)
-    for problem in problems:
-        click.echo(f"FAILED: {problem}", err=True)
-    if problems:
-        sys.exit(1)
+    if problem := check(here.data_dir, seconds=seconds):
+        raise UserError(problem)
     click.echo("all is well: no error, no lost update")
 
 

@@ -11,8 +11,7 @@ from .app import Runtime
 from .errors import UserError
 from .jobs import LIVE, DeclaredJob, Job, JobRun, RunLog
 from .opening import COMMAND_LINE, opened
-from .runner import Runner
-from .scheduler import Scheduler, ask, pause, resume
+from .scheduler import ask, pause, resume
 
 
 @click.group()
@@ -53,49 +52,39 @@ def resume_job(name: str) -> None:
 def run_job(name: str, params: tuple[str, ...]) -> None:
     """Run a job here and now, and show its log; exit code 1 unless it succeeds."""
     with opened() as runtime:
-        job = _job(runtime, name)
-        runner = Runner(runtime.settings, runtime.database)
+        job, scheduler = _job(runtime, name), runtime.scheduler
         with runtime.database.write(COMMAND_LINE) as db:
             form = job.read(db, dict(param.partition("=")[::2] for param in params))
             if form.problems:
                 raise UserError("; ".join(f"{p.name}: {p.error}" if p.name else p.error for p in form.problems))
-            run = db.get(JobRun, ask(db, job, COMMAND_LINE.name, form.json()))
-        assert run
-        if not Scheduler({name: job}, runtime.database, runner).take(run):
-            click.echo(f"run {run.id} was taken by the server; watch it on the jobs page")
-            return
-        runner.start(job, run)
+            run = ask(db, job, COMMAND_LINE.name, form.json())
         try:
+            if scheduler.take(run):  # else the server was faster, and its run is followed
+                scheduler.runner.start(job, run)
             state = _follow(runtime, run.id or 0)
         finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
-            runner.stop()
+            scheduler.runner.stop()
         click.echo(state)
         if state != "succeeded":
             sys.exit(1)
 
 
 def _job(runtime: Runtime, name: str) -> DeclaredJob:
-    found = runtime.scheduler.jobs.get(name)
-    if found is None:
+    if name not in runtime.scheduler.jobs:
         raise UserError(f"there is no job {name!r}; there are: {', '.join(runtime.scheduler.jobs)}")
-    return found
+    return runtime.scheduler.jobs[name]
 
 
 def _follow(runtime: Runtime, run_id: int) -> str:
-    """Print a run's log and progress as they come; returns the state it ended in."""
-    seen, told = 0, ""
-    while True:
+    """Print a run's log as it comes; returns the state it ended in."""
+    seen, state = 0, LIVE[0]
+    while state in LIVE:
+        time.sleep(0.3)
         with runtime.database.read() as db:
-            run = db.get(JobRun, run_id)
+            state = db.execute(select(col(JobRun.state)).where(col(JobRun.id) == run_id)).scalar_one_or_none() or "gone"
             new = select(RunLog).where(col(RunLog.run_id) == run_id, col(RunLog.id) > seen).order_by(col(RunLog.id))
-            lines = list(db.execute(new).scalars())
+            lines = db.execute(new).scalars().all()
         for line in lines:
             click.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}\n{line.detail}".rstrip())
             seen = line.id or seen
-        if run is None or run.state not in LIVE:
-            return run.state if run else "gone"
-        progress = f"{run.done:,} of {run.total:,} {run.doing}" if run.total else run.doing
-        if progress != told:
-            click.echo(f"         {progress}", err=True)
-            told = progress
-        time.sleep(0.3)
+    return state

@@ -1,6 +1,7 @@
 """Due times: when a job's `cron` or `every` says it is due, the same in every process."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,14 +11,13 @@ from .marks import JobMark
 from .time import period
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MINUTE = timedelta(minutes=1)
 
 
+@dataclass(frozen=True)
 class Every:
     """Every so long, counted from the epoch, so that all processes agree."""
 
-    def __init__(self, length: timedelta) -> None:
-        self.length = length
+    length: timedelta
 
     def latest(self, at: datetime) -> datetime:
         """The last due time not after `at`."""
@@ -36,12 +36,10 @@ class Cron:
     """
 
     def __init__(self, line: str, zone: ZoneInfo) -> None:
-        fields = line.split()
-        if len(fields) != 5:
+        if len(fields := line.split()) != 5:
             raise ValueError(f"it has {len(fields)} fields, not five")
-        self.line, self.zone = line, zone
-        self.on_wall_clock = not fields[1].startswith("*")
-        CronSim(line, _EPOCH)
+        self.line, self.zone, self.on_wall_clock = line, zone, not fields[1].startswith("*")
+        self.in_words = CronSim(line, _EPOCH).explain()  # "At 06:00 every day"
 
     def latest(self, at: datetime) -> datetime | None:
         """The last due time not after `at`; None when there was none in fifty years."""
@@ -55,11 +53,6 @@ class Cron:
         """The first due time after `at`."""
         return next((due for due in self._dues(self._hands(at)) if due > at), None)
 
-    @property
-    def in_words(self) -> str:
-        """The line in words: "At 06:00 every day"."""
-        return CronSim(self.line, _EPOCH).explain()
-
     def _hands(self, at: datetime) -> datetime:
         """Where the hands of the clock are, written as UTC; with a wildcard hour, the time itself."""
         local = at.astimezone(self.zone)
@@ -68,7 +61,7 @@ class Cron:
     def _dues(self, hands: datetime, *, reverse: bool = False) -> Iterator[datetime]:
         for fire in CronSim(self.line, hands, reverse=reverse):
             while self._hands(due := fire.replace(tzinfo=self.zone).astimezone(UTC)) != fire and self.on_wall_clock:
-                fire += _MINUTE  # the hands jump over this time
+                fire += timedelta(minutes=1)  # the hands jump over this time
             yield due if self.on_wall_clock else fire.astimezone(UTC)
 
 

@@ -7,7 +7,6 @@ import ipaddress
 import json as jsonlib
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,22 +31,19 @@ Reason = Literal["unreachable", "timeout", "tls", "broken", "too large", "unread
 
 _log = logging.getLogger(__name__)
 _thread = threading.local()
+_tls = functools.cache(httpx2.create_ssl_context)  # shared: building one takes 40 ms of processor time
 
 
 class HttpError(CoreError):
     """A request without a usable reply: why, in words and as `reason`; `again` says that a retry is safe."""
 
     def __init__(self, message: str, *, reason: Reason, again: bool = False) -> None:
-        """Keep the sentence for people, the rest for code."""
         super().__init__(message)
         self.reason, self.again = reason, again
 
 
 def forbid(reason: str) -> Callable[[], None]:
-    """Refuse this thread's requests until the returned function is called, from any thread.
-
-    A reason reads like "a write is open".
-    """
+    """Refuse this thread's requests, as "a write is open", until the returned function is called, from any thread."""
     _thread.reasons = reasons = [reason]
     return reasons.clear
 
@@ -69,7 +65,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The body as text; bytes that are not UTF-8 are replaced."""
+        """The body; bytes that are not UTF-8 are replaced."""
         return self.content.decode("utf-8-sig", errors="replace")
 
     def json(self) -> Any:
@@ -78,21 +74,19 @@ class Reply:
             return jsonlib.loads(self.content)
         except (ValueError, RecursionError):
             found = "an HTML page" if "<html" in self.text[:1000].lower() else "something that is not JSON"
-            message = f"{self.url_safe} answered {self.status} with {found}"
-            raise HttpError(message, reason="unreadable") from None
+            raise HttpError(f"{self.url_safe} answered {self.status} with {found}", reason="unreadable") from None
 
 
 outside: Callable[[str, str], Reply] | None = None  # a test's answer to a method and URL, in the network's place
 
 
 @dataclass(repr=False, eq=False)
-class Client:
+class Client(contextlib.AbstractContextManager["Client"]):
     """A connection to one server: paced, retried where that is safe, limited in time and size.
 
-    `timeout_s` is for one request in all. Connect errors, 429, 502, 503 and 504 are tried again; a reply that
-    broke off, only for GET. With `only_public` it speaks to the open internet alone: for addresses that somebody
-    types in, or that another server names (SSRF). `busy` may find "come back later" in a reply of another form: it
-    returns the seconds asked for, 0 to leave them to us, None for other replies. A redirect is a reply, not followed.
+    Connect errors, 429, 502, 503 and 504 are tried again; a reply that broke off, only for GET. `only_public`: for
+    addresses that somebody types in, or that another server names (SSRF). `busy` finds "come back later" in a reply of
+    another form: the seconds asked for, 0 to leave them to us, None for other replies. A redirect is not followed.
     """
 
     base_url: str
@@ -107,16 +101,12 @@ class Client:
     secrets: tuple[str, ...] = ()
     busy: Callable[[Reply], float | None] = lambda reply: None
     sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
     transport: httpx2.BaseTransport | None = None
 
     def __post_init__(self) -> None:
-        """Prepare the connection; the first request opens it."""
         for name in ("httpx2", "httpcore2"):  # their own lines would carry whole URLs and headers
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._free_at = self.clock()
-        if outside is not None:
-            self.sleep = lambda _: None
+        self._free_at = 0.0
         try:
             host = httpx2.URL(self.base_url).host
         except httpx2.InvalidURL as error:
@@ -131,12 +121,7 @@ class Client:
             trust_env=host not in LOOPBACK and not self.only_public,  # no proxy reaches this machine
         )
 
-    def __enter__(self) -> "Client":
-        """Use the client as a block that closes its connections."""
-        return self
-
     def __exit__(self, *_: object) -> None:
-        """Close the connections."""
         self._http.close()
 
     def get(self, path: str, *, params: Params = None) -> Reply:
@@ -171,40 +156,38 @@ class Client:
                     raise
                 asked_s = None
             _log.info("%s is busy or out of reach; asking again in %.1f s", safe, asked_s or wait_s)
-            self.sleep(asked_s or wait_s)
+            if outside is None:
+                self.sleep(asked_s or wait_s)
         return self._send(request, safe)
 
     def _send(self, request: httpx2.Request, safe: str) -> Reply:
-        self._wait_turn(f"{request.method} {safe}")
+        if reason := forbidden():
+            raise CoreError(f"{reason} while {request.method} {safe} would wait on the network; ask first, then write")
         if outside is not None:
             return outside(request.method, str(request.url))
-        give_up_at, body = self.clock() + self.timeout_s, bytearray()
+        if (early_s := self._free_at - time.monotonic()) > 0:
+            self.sleep(early_s)
+        self._free_at = time.monotonic() + self.min_interval_s
+        give_up_at, body = time.monotonic() + self.timeout_s, bytearray()
         try:
             with contextlib.closing(self._http.send(request, stream=True)) as response:
                 for chunk in response.iter_bytes():
                     body += chunk
                     if len(body) > self.max_bytes:
                         raise HttpError(f"{safe} sent more than {self.max_bytes:,} bytes", reason="too large")
-                    if self.clock() > give_up_at:
+                    if time.monotonic() > give_up_at:
                         raise httpx2.ReadTimeout("")
         except (httpx2.RequestError, UnicodeError) as error:  # UnicodeError: a host name longer than any
             raise self._failure(error, request.method, safe) from None  # the cause may quote a header
         return Reply(response.status_code, response.headers, bytes(body), safe)
-
-    def _wait_turn(self, what: str) -> None:
-        if reason := forbidden():
-            raise CoreError(f"{reason} while {what} would wait on the network; ask first, then write")
-        if (early_s := self._free_at - self.clock()) > 0:
-            self.sleep(early_s)
-        self._free_at = self.clock() + self.min_interval_s
 
     def _asked_s(self, reply: Reply) -> float | None:
         asked_s, after = self.busy(reply), reply.headers.get("Retry-After", "")
         if asked_s or reply.status not in BUSY:
             return asked_s
         with contextlib.suppress(ValueError):
-            date = None if after.isdecimal() else parsedate_to_datetime(after)
-            return float(after) if date is None else max(0.0, date.timestamp() - time.time())
+            date_s = 0.0 if after.isdecimal() else parsedate_to_datetime(after).timestamp() - time.time()
+            return float(after) if after.isdecimal() else max(0.0, date_s)
         return 0.0
 
     def _failure(self, error: Exception, method: str, safe: str) -> HttpError:
@@ -231,7 +214,6 @@ class _OpenInternet(httpcore2.SyncBackend):
     """Connects to the very address that was looked at, so that a second look-up cannot lead elsewhere."""
 
     def connect_tcp(self, host: str, port: int, *options: Any, **more: Any) -> httpcore2.NetworkStream:
-        """Open a connection to a public address."""
         try:
             address = public_address(host, port)
         except OSError as error:
@@ -243,8 +225,3 @@ def _guarded() -> httpx2.HTTPTransport:
     transport = httpx2.HTTPTransport(verify=_tls())
     transport._pool = httpcore2.ConnectionPool(ssl_context=_tls(), network_backend=_OpenInternet())
     return transport
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    return httpx2.create_ssl_context()  # shared: building one takes 40 ms of processor time

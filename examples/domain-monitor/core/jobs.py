@@ -4,11 +4,12 @@ import inspect
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, TypeVar, get_args
+from operator import length_hint
+from typing import Any, TypeVar, get_args
 
 from pydantic.fields import FieldInfo
 from sqlalchemy import JSON, UniqueConstraint, insert, update
@@ -26,18 +27,16 @@ from .time import now
 job = JobMark
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-LINE = ("level", "text", "step", "detail")  # of a run's log
-Line = tuple[str, str, str, str]
+Line = dict[str, Any]  # of a run's log
+Write = Callable[[Session], object]
 Why = tuple[str, str]  # an error in one line, and its traceback
-State = Literal["queued", "running", "succeeded", "failed", "timed out", "cancelled", "interrupted", "skipped"]
-LIVE: tuple[State, ...] = ("queued", "running")
+LIVE = ("queued", "running")
+RETRIED = ("failed", "timed out", "interrupted")
 PROGRESS_EVERY_S = 0.25
-RETRIED: tuple[State, ...] = ("failed", "timed out", "interrupted")
 PATIENCE = 60  # times that what must not be lost is tried again, 10 s each, while the database is busy
 SIMPLE = (str, int, float, bool, date)  # what a parameter may be, beside choices
 LONG_WAIT_S = 1.0
-FIRST_RETRY = timedelta(seconds=30)
-LONGEST_RETRY = timedelta(hours=1)
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)
 STEPS_SHOWN = 12  # of a run: the last ones, and how each went
 logger = log.get("core.jobs")
 
@@ -87,7 +86,7 @@ class RunLog(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     run_id: int = Field(foreign_key="core_run.id", ondelete="CASCADE", index=True)
-    at: datetime
+    at: datetime = Field(default_factory=now)
     level: str
     text: str
     step: str = ""
@@ -104,8 +103,7 @@ class DeclaredJob:
     due: Every | Cron | None
 
     def __post_init__(self) -> None:
-        """Refuse a function with an argument that a job cannot be given."""
-        _ = self.form
+        arguments(self.function)  # which refuses what a job cannot be given
 
     @property
     def summary(self) -> str:
@@ -136,9 +134,9 @@ class DeclaredJob:
 class Step:
     """One part of a run: what it writes, committed together with its progress and log at its end."""
 
-    def __init__(self, name: str, commit: Callable[["Step"], None]) -> None:
-        self.name, self._commit = name, commit
-        self.writes: list[Callable[[Session], object]] = []
+    def __init__(self, name: str, run: "Run") -> None:
+        self.name, self._run = name, run
+        self.writes: list[Write] = []
         self.lines: list[Line] = []
 
     def write(self, statement: UpdateBase) -> None:
@@ -155,87 +153,79 @@ class Step:
 
         self.writes.append(write)
 
-    def call(self, function: Callable[[Session], object]) -> None:
+    def call(self, function: Write) -> None:
         """Call a function with the writing session at the end of the step; it must be quick and local."""
         self.writes.append(function)
 
-    def log(self, text: str, *, level: str = "info") -> None:
+    def log(self, text: str, *, level: str = "info", detail: str = "") -> None:
         """Write a line to the run's log."""
-        self.lines.append((level, text, self.name, ""))
+        self.lines.append({"at": now(), "level": level, "text": text, "step": self.name, "detail": detail})
 
     def commit(self) -> None:
         """Write what has come so far and go on: for a step with more rows than one short transaction takes."""
-        self._commit(self)
+        writes, kept, self.writes = self.writes, list(self.lines), []  # what fails is not tried again
+        try:
+            self._run.tell(self.lines, writes, doing=self.name)
+            kept = []
+        finally:
+            self.lines = kept  # what a write says while it is made holds only when it is committed
 
 
 class Run:
     """What a job is given beside its database: steps, progress, a log. Nothing it does holds a transaction open."""
 
-    def __init__(self, database: Database, id: int, *, job: str, did: str, started_by: str) -> None:
-        self.id, self.job, self.started_by = id, job, started_by
-        self.failures = 0
-        self._database = database
-        self._actor = Actor(job, "job", f"run-{id}", did=did)
-        self._told_at: datetime | None = None
+    def __init__(self, database: Database, id: int, *, job: str, did: str) -> None:
+        self.id, self.failures = id, 0
+        self._database, self._actor = database, Actor(job, "job", f"run-{id}", did=did)
+        self._shown_at = 0.0
         self._steps: deque[list[str]] = deque(maxlen=STEPS_SHOWN)
 
     def track(self, items: Iterable[Item], *, total: int | None = None) -> Iterator[Item]:
         """Pass items through, and show how many are done and which is being worked on."""
-        size = total if total is not None else len(items) if isinstance(items, Sized) else 0
-        self._tell(done=0, total=size, force=True)
-        done = 0
+        size, done = length_hint(items) if total is None else total, 0
         for done, item in enumerate(items, 1):
             said = str(item) if isinstance(item, str | int) else ""
-            self._tell(done=done - 1, total=size, doing=said, force=done == 1)
+            self._show(done=done - 1, total=size, doing=said, force=done == 1)
             yield item
-        self._tell(done=done, total=size, doing="", force=True)
+        self._show(done=done, total=size, doing="", force=True)
 
     @contextmanager
     def step(self, name: str) -> Iterator[Step]:
         """One part that may fail alone: its error is logged with the run, which goes on and ends as failed."""
-        step, said = Step(name, self._commit), [name, "going"]
+        step, said = Step(name, self), [name, "going"]
         self._steps.append(said)
-        self._tell()
+        self._show()
         try:
             yield step
             said[1] = "done"
-            self._commit(step)
+            step.commit()
         except Exception as error:  # the boundary of a job's step: one silent registry must not stop the others
             self.failures += 1
             said[1] = "failed"
             text, detail = told(error)
             logger.warning("step failed", step=name, error=text, exc_info=bool(detail))
-            lines = [*step.lines, ("error", f"{name}: {text}", name, detail)]
-            insist(lambda: self._write(lines, failures=self.failures, steps=list(self._steps)))
+            step.log(f"{name}: {text}", level="error", detail=detail)
+            insist(lambda: self.tell(step.lines, failures=self.failures))
 
     def log(self, text: str, *, level: str = "info") -> None:
         """Write a line to the run's log now."""
-        insist(lambda: self._write([(level, text, "", "")]))
+        insist(lambda: self.tell([{"at": now(), "level": level, "text": text}]))
 
-    def _commit(self, step: Step) -> None:
-        writes, said, step.writes = step.writes, list(step.lines), []  # what fails is not tried again
-        try:
-            self._write(step.lines, writes, doing=step.name, steps=list(self._steps))
-        except BaseException:
-            step.lines = said  # what a write says while it is made holds only when it is committed
-            raise
-        step.lines = []
-
-    def _write(self, lines: Sequence[Line], writes: Sequence[Callable[[Session], object]] = (), **values: Any) -> None:
+    def tell(self, lines: Iterable[Line] = (), writes: Iterable[Write] = (), **values: Any) -> None:
+        """Write lines, data and progress in one short transaction."""
         with self._database.write(self._actor) as db:
             for write in writes:
                 write(db)
-            _add_lines(db, self.id, lines)
-            if values:
-                db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(**values), why="run")
+            if rows := [{"run_id": self.id, **line} for line in lines]:
+                db.connection().execute(insert(RunLog), rows)
+            values["steps"] = list(self._steps)
+            db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(**values), why="run")
 
-    def _tell(self, *, force: bool = False, **values: Any) -> None:
-        at = now()
-        if not force and self._told_at and (at - self._told_at).total_seconds() < PROGRESS_EVERY_S:
-            return
-        self._told_at = at
-        with suppress(Busy):  # progress is no reason to fail
-            self._write([], steps=list(self._steps), **values)
+    def _show(self, *, force: bool = False, **values: Any) -> None:
+        if force or time.monotonic() - self._shown_at >= PROGRESS_EVERY_S:
+            self._shown_at = time.monotonic()
+            with suppress(Busy):  # progress is no reason to fail
+                self.tell(**values)
 
 
 def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms.Field]]:
@@ -254,8 +244,7 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
         if one.default is one.empty or not is_known:
             raise DeclarationError(
                 f"{marks.where(function)}: {function.__name__} takes {name!r}, which a job cannot be given; write "
-                "db: DB, run: Run, settings: Settings, or a parameter with a default, as in days: int = 30 (str, int, "
-                "float, bool, date, Literal or Enum of words, each also with | None)."
+                "db: DB, run: Run, settings: Settings, or a parameter with a default, as in days: int | None = 30."
             )
         if field.type is bool:  # an empty box says nothing, and here nothing means the default
             field.blank.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
@@ -263,17 +252,18 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
     return given, inputs
 
 
+def arguments_of(function: Callable[..., Any], *given: object, params: Mapping[str, Any]) -> dict[str, Any]:
+    """A job's arguments: what is given by type, and the parameters that were set."""
+    kinds, inputs = arguments(function)
+    filled = {name: next(value for value in given if isinstance(value, kind)) for name, kind in kinds.items()}
+    return filled | {one.name: one.adapter.validate_python(params[one.name]) for one in inputs if one.name in params}
+
+
 def told(error: BaseException) -> Why:
     """An error in one line, and its traceback; none for an error that core can name."""
     if isinstance(error, CoreError):
         return str(error), ""
     return f"{type(error).__name__}: {error}".partition("\n")[0], "".join(traceback.format_exception(error))
-
-
-def _add_lines(db: Session, run_id: int, lines: Sequence[Line]) -> None:
-    if lines:
-        rows = [{"run_id": run_id, "at": now(), **dict(zip(LINE, line, strict=True))} for line in lines]
-        db.connection().execute(insert(RunLog), rows)
 
 
 def insist(write: Callable[[], Result]) -> Result:
@@ -284,13 +274,8 @@ def insist(write: Callable[[], Result]) -> Result:
     return write()
 
 
-def settle(
-    database: Database, run: JobRun, state: State, why: Why = ("", ""), *, retries: int, is_dead: bool = False
-) -> str:
-    """Write how a run ended, and why to its log, and queue its retry with it, unless somebody has; the state it is in.
-
-    With `is_dead` it is done at once or not at all, and only when the run's watcher is still not heard of.
-    """
+def settle(database: Database, run: JobRun, state: str, why: Why, *, retries: int, is_dead: bool = False) -> str:
+    """Write how a run ended, why, and its retry, unless somebody has; with `is_dead` only at once. The state it has."""
     began = time.monotonic()
 
     def write() -> str:
@@ -300,12 +285,13 @@ def settle(
             if row is None or row.state != "running" or (is_dead and (is_late or row.beat_at != run.beat_at)):
                 return row.state if row else "gone"
             row.state, row.error, row.ended_at, row.doing = state, why[0], now(), ""
-            _add_lines(db, row.id or 0, [("error", why[0], "", why[1])] if why[0] else [])
+            if why[0]:
+                db.add(RunLog(run_id=row.id or 0, level="error", text=why[0], detail=why[1]))
             known = db.get(Job, row.job)
             if state in RETRIED and not (known and known.paused_at) and (again := retry_of(row, retries)):
                 db.add(again)
             logger.info("run ended", run=row.id, job=row.job, state=state)
-            return row.state
+            return state
 
     return write() if is_dead else insist(write)
 
@@ -314,6 +300,6 @@ def retry_of(row: JobRun, retries: int) -> JobRun | None:
     """The next try of a run, after a pause that doubles each time; None when it has had its tries."""
     if row.attempt > retries or row.cancel_asked_by:
         return None
-    again = JobRun(job=row.job, started_by=row.started_by, params=row.params, attempt=row.attempt + 1)
-    again.not_before = now() + min(FIRST_RETRY * 2 ** min(row.attempt - 1, 10), LONGEST_RETRY)
-    return again
+    not_before = now() + min(FIRST_RETRY * 2 ** min(row.attempt - 1, 10), LONGEST_RETRY)
+    same = row.model_dump(include={"job", "started_by", "params"})
+    return JobRun(**same, attempt=row.attempt + 1, not_before=not_before)

@@ -1,36 +1,55 @@
-"""The scheduler: APScheduler's memory scheduler is the clock, the `core_run` row decides who runs."""
+"""The scheduler: APScheduler's memory scheduler is the clock, the `core_run` row decides who runs; and the runner.
 
+Each run is a process of its own, forked from a preloaded server, watched by a thread here.
+"""
+
+import asyncio
+import inspect
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from multiprocessing import forkserver, parent_process
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
-from . import log
+from . import alerts, audit, log, marks
+from .crypto import Keyring
 from .db import Actor, Change, Database, Session
 from .errors import Busy, Refused
-from .jobs import LIVE, DeclaredJob, Job, JobRun, settle
-from .runner import Runner
+from .jobs import LIVE, DeclaredJob, Job, JobRun, Run, arguments_of, settle, told
+from .marks import AlertMark
+from .settings import Settings
 from .time import now
 
 BEAT_S = 0.5
 LONGEST_SILENCE_S = 30
 RUNS_AT_ONCE = 4
 LEASE = timedelta(seconds=20)  # after which a run that nobody watches is dead
+WATCH_S = 0.3
+NICENESS = 10  # of a run's process: requests go first
 SYSTEM = Actor("scheduler")
+_server_lock = threading.Lock()
 logger = log.get("core.scheduler")
 
 
 class Scheduler:
     """Claims what is due, takes what is queued, and finds the runs that died."""
 
-    def __init__(
-        self, jobs: dict[str, DeclaredJob], database: Database, runner: Runner, *, lease: timedelta = LEASE
-    ) -> None:
-        self.jobs, self.database, self.runner, self.lease = jobs, database, runner, lease
+    lease = LEASE
+
+    def __init__(self, jobs: dict[str, DeclaredJob], database: Database, runner: "Runner") -> None:
+        self.jobs, self.database, self.runner = jobs, database, runner
         self.ticked_at = now()
         self._clock = BackgroundScheduler(timezone=UTC)
         self._next: dict[str, datetime] = {}  # when a job is looked at again; at the start at once, to catch up
@@ -39,9 +58,7 @@ class Scheduler:
         """Make the jobs known, catch up what was missed (once each), and let the clock run."""
         self.make_known()
         self.sweep()
-        self._clock.add_job(
-            self.sweep, "interval", seconds=BEAT_S, misfire_grace_time=None, coalesce=True, max_instances=1
-        )
+        self._clock.add_job(self.sweep, "interval", seconds=BEAT_S, misfire_grace_time=None)
         self._clock.start()
 
     def make_known(self) -> None:
@@ -61,27 +78,6 @@ class Scheduler:
         """Whether the clock has been heard of lately."""
         return (now() - self.ticked_at).total_seconds() < LONGEST_SILENCE_S
 
-    def claim(self, job: DeclaredJob, at: datetime | None = None) -> int | None:
-        """Claim the last due time of a job, if nobody has and it is not paused: the run's id, or None."""
-        due_at = job.due.latest(at or now()) if job.due else None
-        if due_at is None:
-            return None
-        try:
-            with self.database.write(SYSTEM) as db:
-                known = db.get(Job, job.name, with_for_update=True)
-                if known is None or known.paused_at or due_at <= known.since:
-                    return None
-                known.since = due_at
-                run = JobRun(job=job.name, due_at=due_at, started_by="schedule")
-                if not job.mark.overlap and _has(db, job.name, LIVE):
-                    why = "the run before it was still going, or waits to be tried again"
-                    run.state, run.error, run.ended_at = "skipped", why, now()
-                db.add(run)
-                db.flush()
-                return run.id
-        except IntegrityError:  # this due time has its row already
-            return None
-
     def sweep(self) -> None:
         """One beat: claim what is due, settle runs that died, start runs that are queued."""
         self.ticked_at = at = now()  # first: a busy database does not stop the clock
@@ -94,11 +90,39 @@ class Scheduler:
         except Busy:  # the next beat tries again, so that no due time is lost
             logger.warning("a beat was cut short, the database is busy")
 
+    def claim(self, job: DeclaredJob, at: datetime) -> int | None:
+        """Claim the last due time of a job, if nobody has and it is not paused: the run's id, or None."""
+        due_at = job.due.latest(at) if job.due else None
+        try:
+            with self.database.write(SYSTEM) as db:
+                known = db.get(Job, job.name, with_for_update=True)
+                if due_at is None or known is None or known.paused_at or due_at <= known.since:
+                    return None
+                known.since = due_at
+                run = JobRun(job=job.name, due_at=due_at, started_by="schedule")
+                if not job.mark.overlap and _found(db, job.name, LIVE):
+                    run.error = "the run before it was still going, or waits to be tried again"
+                    run.state, run.ended_at = "skipped", now()
+                db.add(run)
+                db.flush()
+                return run.id
+        except IntegrityError:  # this due time has its row already
+            return None
+
+    def take(self, run: JobRun) -> bool:
+        """Claim a queued run for this process; False when another was faster, or one of its job is running."""
+        mine = update(JobRun).where(col(JobRun.id) == run.id, col(JobRun.state) == "queued")
+        with self.database.write(SYSTEM) as db:
+            is_free = self.jobs[run.job].mark.overlap or not _found(db, run.job, ["running"])
+            return is_free and db.bulk(mine.values(state="running", started_at=now(), beat_at=now()), why="run") == 1
+
     def _settle_and_start(self) -> None:
         is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - self.lease)
+        is_mine = (col(JobRun.state) == "queued") & col(JobRun.job).in_(self.jobs)
+        may_start = or_(col(JobRun.not_before).is_(None), col(JobRun.not_before) <= now())
         with self.database.read() as db:
             dead = db.execute(select(JobRun).where(is_dead)).scalars().all()
-            waiting = self._waiting(db)
+            waiting = db.execute(select(JobRun).where(is_mine, may_start).order_by(col(JobRun.id))).scalars().all()
         for run in dead:
             retries = self.jobs[run.job].mark.retries if run.job in self.jobs else 0
             why = ("the process that watched this run is gone", "")
@@ -107,29 +131,16 @@ class Scheduler:
             if self.take(run):
                 self.runner.start(self.jobs[run.job], run)
 
-    def take(self, run: JobRun) -> bool:
-        """Claim a queued run for this process; False when another was faster, or one of its job is running."""
-        mine = update(JobRun).where(col(JobRun.id) == run.id, col(JobRun.state) == "queued")
-        with self.database.write(SYSTEM) as db:
-            if not self.jobs[run.job].mark.overlap and _has(db, run.job, ("running",)):
-                return False
-            return db.bulk(mine.values(state="running", started_at=now(), beat_at=now()), why="run") == 1
 
-    def _waiting(self, db: Session) -> list[JobRun]:
-        is_mine = (col(JobRun.state) == "queued") & col(JobRun.job).in_(self.jobs)
-        queued = db.execute(select(JobRun).where(is_mine).order_by(col(JobRun.id))).scalars()
-        return [run for run in queued if run.not_before is None or run.not_before <= now()]
-
-
-def ask(db: Session, job: DeclaredJob, by: str, params: dict[str, Any] | None = None) -> int:
+def ask(db: Session, job: DeclaredJob, by: str, params: dict[str, Any] | None = None) -> JobRun:
     """Queue a run by hand; Refused (409) when the job is going and may not overlap."""
-    if not job.mark.overlap and _has(db, job.name, LIVE):
+    if not job.mark.overlap and _found(db, job.name, LIVE):
         raise Refused(409, f"{job.name} is running or waits for its turn; let it end, or cancel it first.")
     run = JobRun(job=job.name, started_by=by, params=params or {})
     db.add(run)
     db.flush()
     db.changes.append(Change("create", "core_run", str(run.id), {}, {"job": job.name, "params": run.params}))
-    return run.id or 0
+    return run
 
 
 def cancel(db: Session, run_id: int, by: str) -> bool:
@@ -146,31 +157,151 @@ def cancel(db: Session, run_id: int, by: str) -> bool:
 
 def pause(db: Session, name: str, by: str) -> None:
     """Claim no due time of a job from now on, and cancel a retry that waits; a run that is going goes on."""
-    known = _known(db, name)
-    known.paused_at, known.paused_by = now(), by
-    db.changes.append(Change("update", "core_job", name, {"paused_by": ""}, {"paused_by": by}))
-    waiting = (col(JobRun.job) == name) & (col(JobRun.state) == "queued") & (col(JobRun.started_by) == "schedule")
-    for run_id in db.execute(select(col(JobRun.id)).where(waiting)).scalars().all():
-        cancel(db, run_id or 0, by)
+    _known(db, name, paused_at=now(), paused_by=by)
+    for run in _found(db, name, ["queued"]):
+        if run.started_by == "schedule":
+            cancel(db, run.id or 0, by)
 
 
 def resume(db: Session, name: str) -> None:
     """Claim a job's due times again; what was due meanwhile is not caught up."""
-    known = _known(db, name)
-    db.changes.append(Change("update", "core_job", name, {"paused_by": known.paused_by}, {"paused_by": ""}))
-    known.since, known.paused_at, known.paused_by = now(), None, ""
+    _known(db, name, since=now(), paused_at=None, paused_by="")
 
 
-def _known(db: Session, name: str) -> Job:
-    """A job's row, made when it is new."""
-    known = db.get(Job, name)
-    if known is None:
-        db.add(known := Job(name=name, since=now()))
-    return known
+def _known(db: Session, name: str, **values: Any) -> None:
+    """Change a job's row, which is made when it is new."""
+    known = db.get(Job, name) or Job(name=name, since=now())
+    if values:
+        before, after = {"paused_by": known.paused_by}, {"paused_by": values["paused_by"]}
+        db.changes.append(Change("update", "core_job", name, before, after))
+    db.add(known.sqlmodel_update(values))
 
 
-def _has(db: Session, name: str, states: Sequence[str]) -> bool:
-    """Whether a job has a run in one of these states; decided one process at a time."""
+def _found(db: Session, name: str, states: Sequence[str]) -> Sequence[JobRun]:
+    """A job's runs in one of these states."""
     db.get(Job, name, with_for_update=True)  # PostgreSQL: one decision at a time
-    is_such = (col(JobRun.job) == name) & col(JobRun.state).in_(states)
-    return db.execute(select(col(JobRun.id)).where(is_such).limit(1)).first() is not None
+    return db.execute(select(JobRun).where(col(JobRun.job) == name, col(JobRun.state).in_(states))).scalars().all()
+
+
+class Runner:
+    """Executes claimed runs, each in a process of its own, and settles what became of them."""
+
+    beat_s, terminate_s = 5.0, 5.0
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings, self.database = settings, database
+        self._stopping = threading.Event()
+        self._watchers: set[threading.Thread] = set()
+
+    @property
+    def active(self) -> int:
+        """How many runs this process is watching."""
+        return len(self._watchers)
+
+    def start(self, job: DeclaredJob, run: JobRun) -> None:
+        """Execute a run that this process has claimed, in the background."""
+        watcher = threading.Thread(target=self.execute, args=(job, run), name=f"run-{run.id}", daemon=True)
+        self._watchers.add(watcher)
+        watcher.start()
+
+    def stop(self) -> None:
+        """End the runs that are going; they are marked interrupted and retried by their policy."""
+        self._stopping.set()
+        for watcher in list(self._watchers):
+            watcher.join(self.terminate_s * 2)
+
+    def execute(self, job: DeclaredJob, run: JobRun) -> str:
+        """Execute a run and wait for it; returns the state it ended in."""
+        try:
+            state, why = self._watch(_spawn(job, run, self.settings), job, run)
+        except Exception as error:  # the boundary of a run: what cannot start has failed, and says why
+            logger.exception("run not started", run=run.id, job=job.name)
+            state, why = "failed", f"its process did not start: {error}"
+        try:
+            return settle(self.database, run, state, (why, ""), retries=job.mark.retries)
+        finally:
+            self._watchers.discard(threading.current_thread())
+
+    def _watch(self, process: BaseProcess, job: DeclaredJob, run: JobRun) -> tuple[str, str]:
+        """Wait for the process, or end it when it must; the state of its run unless it has written one, and why."""
+        deadline, beat_at = time.monotonic() + job.mark.timeout, time.monotonic() + self.beat_s
+        while process.is_alive():
+            process.join(min(WATCH_S, self.beat_s))
+            try:
+                if end := self._must_end(job, run, deadline):
+                    process.terminate()
+                    process.join(self.terminate_s)
+                    process.kill()  # which is nothing when it has ended
+                    process.join()
+                    return end
+                if time.monotonic() > beat_at:
+                    with self.database.write(Actor(job.name, "job")) as db:
+                        db.bulk(update(JobRun).where(col(JobRun.id) == run.id).values(beat_at=now()), why="run")
+                    beat_at = time.monotonic() + self.beat_s
+            except Exception as error:  # the boundary of a watch: a busy database is no reason to leave a run alone
+                logger.warning("run not looked after for a moment", run=run.id, job=job.name, error=str(error))
+        return "failed", f"the process ended with exit code {process.exitcode}"
+
+    def _must_end(self, job: DeclaredJob, run: JobRun, deadline: float) -> tuple[str, str] | None:
+        """The state that a run must be ended in now, and why; None while it may go on."""
+        if time.monotonic() > deadline:
+            return "timed out", f"ended after its timeout of {job.mark.timeout} s"
+        if self._stopping.is_set():
+            return "interrupted", "the server stopped"
+        with self.database.read() as db:
+            seen = db.get(JobRun, run.id)
+        if seen is None or seen.state != "running":
+            return "cancelled", "another process settled this run"
+        return ("cancelled", f"cancelled by {seen.cancel_asked_by}") if seen.cancel_asked_by else None
+
+
+def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
+    context = multiprocessing.get_context("forkserver")
+    with _server_lock:  # the server takes its module path from PYTHONPATH only
+        # Each run imports the main module again, which for a served tool is the command line.
+        context.set_forkserver_preload(["core.scheduler", "core.cli", job.function.__module__])
+        before = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        try:
+            forkserver.ensure_running()
+        finally:
+            os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+    process = context.Process(target=_main, args=(job, settings, run.id), daemon=False)
+    process.start()
+    return process
+
+
+def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
+    """A run's own process: call the job, then write how it ended."""
+    os.nice(NICENESS)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle; it ends us in order
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    log.configure(settings)
+    database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
+    audit.watch(database)
+    state, why = "succeeded", ("", "")
+    with log.context(run=str(run_id), job=job.name), database.reading_each() as db:
+        row = db.get_one(JobRun, run_id)
+        run = Run(database, run_id, job=job.name, did=job.summary)
+        try:
+            result = job.function(**arguments_of(job.function, db, run, settings, params=row.params))
+            if inspect.iscoroutine(result):
+                asyncio.run(result)
+            if isinstance(mark := marks.of(job.function), AlertMark):
+                alerts.look(job.name, job.summary, mark, result, run=run, settings=settings)
+            if run.failures:
+                state, why = "failed", (f"{run.failures} of its steps failed", "")
+        except Exception as failure:  # the boundary of a run
+            state, why = "failed", told(failure)
+            logger.exception("job failed")
+    settle(database, row, state, why, retries=job.mark.retries)
+    with suppress(Busy):
+        database.analyze()
+    database.close()
+
+
+def _follow_parent() -> None:
+    """End this process with the one that watches it: a run nobody watches is marked interrupted."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)

@@ -19,10 +19,9 @@ from . import alerts, audit, auth, http, marks, migrations, time
 from .app import App
 from .crypto import Keyring
 from .db import Actor, Database, Session
-from .jobs import JobRun, Run, RunLog
+from .jobs import JobRun, Run, RunLog, arguments_of
 from .marks import AlertMark, Role
 from .notify import Message
-from .runner import arguments_of
 from .settings import Channel, Settings
 
 TESTER = Actor("test", "test")
@@ -144,7 +143,7 @@ def run_job(database: Database, settings: Settings) -> Callable[..., Ran]:
         with database.write(TESTER) as db:
             db.add(row := JobRun(job=function.__name__, state="running", started_by="test"))
             db.flush()
-        run = Run(database, row.id or 0, job=function.__name__, did="", started_by="test")
+        run = Run(database, row.id or 0, job=function.__name__, did="")
         with database.reading_each() as db:
             result = function(**arguments_of(function, db, run, settings, params=params))
             if isinstance(mark := marks.of(function), AlertMark):

@@ -92,9 +92,8 @@ def upgrade(database: Database, histories: Sequence[History], *, snapshots: Path
 
     _snapshot(database, snapshots)
     with database.writer.execution_options(foreign_keys="OFF").begin() as connection:
-        ran = {
-            history.name: history.missing(connection) for history in histories
-        }  # another process may have been first
+        # Once more, for another process may have been first.
+        ran = {history.name: history.missing(connection) for history in histories}
         for history in histories:
             with environment(connection, history) as alembic:
                 alembic.run_migrations()

@@ -1,8 +1,6 @@
 """Jobs and their runs: look, run now or with parameters, watch, cancel, pause; and a job that forgets old runs."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from fastapi import Request
 from sqlalchemy import delete, func, select
@@ -39,14 +37,9 @@ RUNS = Table(
     Column(JobRun.queued_at, label="Asked", show=lambda value, _: Cell(ago(value, now()), title=value.isoformat())),
     Column(JobRun.ended_at, label="Took", sort=False, show=lambda value, row: _took(row["started_at"], value)),
     Column(JobRun.started_by, label="By", filter=True),
-    Column(JobRun.attempt),
-    Column(JobRun.started_at, hidden=True),
-    Column(JobRun.error, hidden=True, search=True),
-    sort="-id",
-    link="/-/jobs/runs/{id}",
-    size=25,
-    empty="No job has run yet. Run one now, or wait for its time.",
-)
+    Column(JobRun.attempt), Column(JobRun.started_at, hidden=True), Column(JobRun.error, hidden=True, search=True),
+    sort="-id", link="/-/jobs/runs/{id}", size=25, empty="No job has run yet. Run one now, or wait for its time.",
+)  # fmt: skip
 
 
 @page("/-/jobs", nav="Jobs", icon="timer")
@@ -63,8 +56,7 @@ def index(request: Request, db: DB, params: Params) -> View:
 def about(name: str, request: Request, db: DB, params: Params) -> View:
     """One job: when it runs, how it went, what it takes."""
     job = _job(request, name)
-    mine = col(JobRun.job) == name
-    began, ended = col(JobRun.started_at), col(JobRun.ended_at)
+    mine, began, ended = col(JobRun.job) == name, col(JobRun.started_at), col(JobRun.ended_at)
     tries = select(col(JobRun.id), col(JobRun.state), began, ended).where(mine, began.is_not(None), ended.is_not(None))
     last = db.execute(tries.order_by(col(JobRun.id).desc()).limit(RUNS_KEPT)).all()[::-1]
     return View(
@@ -100,10 +92,9 @@ def run_now(name: str, request: Request, db: DB, data: Data, user: CurrentUser) 
         view = about(name, request, db, UrlState(f"/-/jobs/{name}"))
         view.status, view.data["form"] = 422, form
         return view
-    id = scheduler.ask(db, job, user.name, form.json())
-    known = db.get(Job, name)
+    run, known = scheduler.ask(db, job, user.name, form.json()), db.get(Job, name)
     note = "; it is paused, so it goes on resting after this run" if known and known.paused_at else ""
-    return Go(show, id=id, toast=f"{name} starts{note}")
+    return Go(show, id=run.id, toast=f"{name} starts{note}")
 
 
 @action("/-/jobs/{name}/pause")
@@ -131,8 +122,7 @@ def cancel(id: int, request: Request, db: DB, user: CurrentUser) -> Go:
 
 
 def _jobs(request: Request) -> dict[str, DeclaredJob]:
-    jobs: dict[str, DeclaredJob] = serving(request).runtime.scheduler.jobs
-    return jobs
+    return dict(serving(request).runtime.scheduler.jobs)
 
 
 def _job(request: Request, name: str, user: Identity | None = None) -> DeclaredJob:
@@ -147,11 +137,10 @@ def _job(request: Request, name: str, user: Identity | None = None) -> DeclaredJ
 
 def _following(job: DeclaredJob, count: int) -> list[datetime]:
     """The next times at which a job is due."""
-    times: list[datetime] = []
-    at = now()
-    while job.due and len(times) < count and (found := job.due.following(at)):
-        times.append(at := found)
-    return times
+    times = [now()]
+    while job.due and len(times) <= count and (found := job.due.following(times[-1])):
+        times.append(found)
+    return times[1:]
 
 
 @job(cron="40 3 * * *", timeout=1800, role="admin")
@@ -160,18 +149,14 @@ def tidy(db: DB, run: Run, settings: Settings) -> None:
     nth = func.row_number().over(partition_by=col(JobRun.job), order_by=col(JobRun.id).desc()).label("nth")
     runs = select(col(JobRun.id), col(JobRun.queued_at), col(JobRun.state), nth).subquery()
     is_old = (runs.c.nth > RUNS_KEPT) & (runs.c.queued_at < now() - timedelta(days=settings.runs_kept_days))
-    old = db.execute(select(runs.c.id).where(is_old, runs.c.state.not_in(LIVE))).scalars().all()
-    for part in run.track(_parts(old)):
-        lines = db.execute(select(col(RunLog.id)).where(col(RunLog.run_id).in_(part))).scalars().all()
-        deletes = [delete(RunLog).where(col(RunLog.id).in_(some)) for some in _parts(lines)]
-        for statement in [*deletes, delete(JobRun).where(col(JobRun.id).in_(part))]:
+    old = select(runs.c.id).where(is_old, runs.c.state.not_in(LIVE))
+    of_old = select(col(RunLog.id)).where(col(RunLog.run_id).in_(old))
+    lines, ids = db.execute(of_old).scalars().all(), db.execute(old).scalars().all()
+    for model, gone in ((RunLog, lines), (JobRun, ids)):
+        for start in run.track(range(0, len(gone), ROWS)):
             with run.step("old runs") as step:
-                step.write(statement)
+                step.write(delete(model).where(col(model.id).in_(gone[start : start + ROWS])))
     with run.step("sign-ins") as step:
-        step.write(delete(SignedIn).where(col(SignedIn.expires_at) < now()))
-        step.write(delete(SignInLink).where(col(SignInLink.expires_at) < now()))
-    run.log(f"{len(old):,} runs deleted that were asked more than {settings.runs_kept_days} days ago")
-
-
-def _parts(ids: Sequence[Any]) -> list[Sequence[Any]]:
-    return [ids[start : start + ROWS] for start in range(0, len(ids), ROWS)]
+        for expiring in (SignedIn, SignInLink):
+            step.write(delete(expiring).where(col(expiring.expires_at) < now()))
+    run.log(f"{len(ids):,} runs deleted that were asked more than {settings.runs_kept_days} days ago")
