@@ -256,7 +256,8 @@ def arguments_of(function: Callable[..., Any], *given: object, params: Mapping[s
     """A job's arguments: what is given by type, and the parameters that were set."""
     kinds, inputs = arguments(function)
     filled = {name: next(value for value in given if isinstance(value, kind)) for name, kind in kinds.items()}
-    return filled | {one.name: one.adapter.validate_python(params[one.name]) for one in inputs if one.name in params}
+    typed = {one.name: (one, params[one.name]) for one in inputs if one.name in params}
+    return filled | {n: one.adapter.validate_python(v) if v is not None else None for n, (one, v) in typed.items()}
 
 
 def told(error: BaseException) -> Why:

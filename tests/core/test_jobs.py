@@ -12,7 +12,7 @@ from core import DB, CoreError, Run, job
 from core.audit import AuditEntry
 from core.db import Database
 from core.errors import DeclarationError
-from core.jobs import FIRST_RETRY, LONGEST_RETRY, DeclaredJob, JobRun, RunLog, retry_of, told
+from core.jobs import FIRST_RETRY, LONGEST_RETRY, DeclaredJob, JobRun, RunLog, arguments_of, retry_of, told
 from core.testing import TESTER
 from core.time import now
 from tests.core.sample_jobs import add_services, declared
@@ -222,3 +222,9 @@ def test_a_job_with_an_unknown_role_is_refused() -> None:
 def test_a_declared_job_is_data() -> None:
     made = declared(add_services)
     assert isinstance(made, DeclaredJob) and made.due is None and made.name == "tests.add_services"
+
+
+def test_a_parameter_that_was_left_empty_stays_none() -> None:
+    def read(source: int | None = 3) -> None: ...
+
+    assert arguments_of(read, params={"source": None}) == {"source": None}
