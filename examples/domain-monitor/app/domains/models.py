@@ -6,8 +6,8 @@ What the portfolio filters and counts by has an index: its first page is to be q
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import JSON
-from sqlmodel import Field, SQLModel
+from sqlalchemy import JSON, func, literal_column
+from sqlmodel import Field, SQLModel, col
 
 from core import now
 
@@ -57,3 +57,7 @@ class Domain(SQLModel, table=True):
     def expires(self) -> datetime | date | None:
         """When it expires: a moment, a bare day where no more is known, or None."""
         return self.expires_at.date() if self.expires_at and self.expires_is_day else self.expires_at
+
+
+# SQL: what stands after a name's first label, as price lists call it: "com", "co.uk". Every database can trim a label.
+SUFFIX = func.substr(func.ltrim(col(Domain.name), literal_column("'abcdefghijklmnopqrstuvwxyz0123456789-'")), 2)

@@ -6,6 +6,7 @@ only the domains that it wins or loses.
 
 from collections import defaultdict
 from itertools import islice
+from typing import NamedTuple
 
 from sqlalchemy import String, case, cast, column, func, select, table, update
 from sqlmodel import col
@@ -26,22 +27,34 @@ BY_RULE = select(IN_WORDS).where(col(Rule.id) == col(Domain.rule_id)).correlate(
 REASON = case((col(Domain.group_is_typed), col(Domain.group_said)), else_=func.coalesce(BY_RULE, ""))
 
 
+class Move(NamedTuple):
+    """A domain that the rules would put elsewhere, or for another reason."""
+
+    id: int
+    name: str
+    before: int | None
+    group_id: int | None
+    rule_id: int | None
+
+
 def assign(db: Session) -> int:
     """Apply the rules to every domain whose group nobody typed in; returns how many changed."""
     rules = in_order(db)
     moves, said = planned(db, rules), {rule.id: str(rule) for rule in rules}
-    for (group_id, rule_id), ids in moves.items():
+    together = defaultdict(list)
+    for move in moves:
+        together[move.group_id, move.rule_id].append(move.id)
+    for (group_id, rule_id), ids in together.items():
         rest = iter(ids)
         while batch := list(islice(rest, BATCH)):
             statement = update(Domain).where(col(Domain.id).in_(batch))
             db.bulk(statement.values(group_id=group_id, rule_id=rule_id), why=said.get(rule_id, "no rule fits"))
-    return sum(map(len, moves.values()))
+    return len(moves)
 
 
-def planned(db: Session, rules: list[Rule]) -> dict[tuple[int | None, int | None], list[int]]:
-    """Which domains the rules would move: their keys, by the group and the rule they would get."""
-    tests = [(rule, tester(rule)) for rule in rules]
-    moves: dict[tuple[int | None, int | None], list[int]] = defaultdict(list)
+def planned(db: Session, rules: list[Rule]) -> list[Move]:
+    """What the rules would change; nothing is written."""
+    tests, moves = [(rule, tester(rule)) for rule in rules], list[Move]()
     looked_at = (col(Domain.name), col(Domain.shown_name), col(Domain.registrar), func.coalesce(SOURCE.c.name, ""))
     domains = select(col(Domain.id), col(Domain.group_id), col(Domain.rule_id), *looked_at)
     by_rule = domains.outerjoin(SOURCE, SOURCE.c.id == Domain.source_id).where(~col(Domain.group_is_typed))
@@ -49,7 +62,7 @@ def planned(db: Session, rules: list[Rule]) -> dict[tuple[int | None, int | None
         rule = first_match(tests, Subject(*seen))
         goal = (rule.group_id, rule.id) if rule else (None, None)
         if goal != (group_id, rule_id):
-            moves[goal].append(id)
+            moves.append(Move(id, seen[1], group_id, *goal))
     return moves
 
 

@@ -1,7 +1,9 @@
-"""The groups and their numbers, and the forms to add, rename and delete one."""
+"""The groups and their numbers, and the forms to add, change and delete one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from sqlalchemy import func
 from sqlmodel import col, select
@@ -12,54 +14,80 @@ from core.forms import FormView
 
 from .assignment import assign, in_order, renumber
 from .models import Group, Rule
+from .tree import Tree, choices
 
-GROUP = Form(Group, Field(Group.name))
+GROUP = Form(
+    Group,
+    Field(Group.name),
+    Field(Group.parent_id, label="Belongs to", choices=choices, help="Its numbers and costs count there as well."),
+    Field(Group.owner),
+    Field(Group.owner_mail, label="The owner's mail"),
+    Field(Group.budget, label="Budget a year", help="An alert says when the renewals of the next 12 months exceed it."),
+    Field(Group.budget_currency, label="Currency of the budget"),
+)
 
 
 @dataclass(frozen=True)
 class GroupLine:
-    """One group in the list; without an id, what no rule fits."""
+    """One group in the list: its own domains, and those with everything inside it."""
 
-    id: int | None
-    name: str
-    domains: int
+    group: Group
+    above: str
+    own: int
+    all: int
     typed: int
     rules: int
+    href: str
 
 
 @page("/groups", nav="Groups", icon="folder-tree")
 def index(db: DB) -> View:
     """Who owns which domains: the first rule that fits a name decides, a person's word beats the rules."""
-    groups = lines(db)
-    names = {group.id: group.name for group in groups}
-    placed = counted(db, Domain.rule_id)
-    rules = [(rule, names[rule.group_id], placed.get(rule.id, 0)) for rule in in_order(db)]
-    return View("index.html", groups=groups, rules=rules)
+    tree, placed, counts = Tree.load(db), counted(db, Domain.rule_id), counted(db, Domain.group_id)
+    rules = [(rule, tree.path(rule.group_id), placed.get(rule.id, 0)) for rule in in_order(db)]
+    return View("index.html", groups=lines(db, tree, counts), unassigned=counts.get(None, 0), rules=rules)
 
 
-def lines(db: Session) -> list[GroupLine]:
-    """Every group with its numbers, by name; what is unassigned at the end, even when there is none."""
-    domains, rules = counted(db, Domain.group_id), counted(db, Rule.group_id)
-    typed = counted(db, Domain.group_id, col(Domain.group_is_typed))
-    named = [*db.execute(select(Group.id, Group.name).order_by(Group.name)), (None, "Unassigned")]
-    return [GroupLine(id, name, domains.get(id, 0), typed.get(id, 0), rules.get(id, 0)) for id, name in named]
+def lines(db: Session, tree: Tree, domains: dict[Any, int]) -> list[GroupLine]:
+    """Every group with its numbers, each followed by those inside it."""
+    typed, rules = counted(db, Domain.group_id, col(Domain.group_is_typed)), counted(db, Rule.group_id)
+    groups = {group.id: group for group in db.exec(select(Group))}
+    return [
+        GroupLine(
+            groups[id],
+            tree.above(id),
+            domains.get(id, 0),
+            sum(domains.get(each, 0) for each in tree.below(id)),
+            typed.get(id, 0),
+            rules.get(id, 0),
+            portfolio(tree.names[each] for each in tree.below(id)),
+        )
+        for id in tree
+    ]
+
+
+def portfolio(names: Iterable[str]) -> str:
+    """The portfolio's table of the domains in these groups."""
+    return f"/domains?{urlencode([('group', name) for name in names])}"
 
 
 def counted(db: Session, attribute: Any, *where: Any) -> dict[Any, int]:
-    """How many rows have each value of an attribute."""
-    return {value: n for value, n in db.execute(select(attribute, func.count()).where(*where).group_by(attribute))}
+    """How many domains or rules that count have each value of an attribute."""
+    is_kept = [col(Domain.retired_at).is_(None)] if attribute.class_ is Domain else []
+    statement = select(attribute, func.count()).where(*where, *is_kept).group_by(attribute)
+    return {value: n for value, n in db.execute(statement)}
 
 
 @page("/groups/new", role="operator")
 def new(db: DB) -> View:
-    """A unit that owns domains and pays for them."""
+    """A unit that owns domains and pays for them, or one of its purposes."""
     return form_of(None, GROUP.show(db))
 
 
 @action("/groups")
 def add(db: DB, data: Data) -> View | Go:
     """Add a group."""
-    form = GROUP.read(db, data)
+    form = read(db, data)
     if not form.is_valid:
         return form_of(None, form, status=422)
     GROUP.save(db, form)
@@ -68,16 +96,16 @@ def add(db: DB, data: Data) -> View | Go:
 
 @page("/groups/{id}", role="operator")
 def edit(id: int, db: DB) -> View:
-    """Rename a group, or delete it."""
+    """Where a group belongs, who owns it, what it may cost."""
     group = found(db, id)
     return form_of(group, GROUP.show(db, group))
 
 
 @action("/groups/{id}")
 def save(id: int, db: DB, data: Data) -> View | Go:
-    """Rename a group."""
+    """Change a group."""
     group = found(db, id)
-    form = GROUP.read(db, data, group)
+    form = read(db, data, group)
     if not form.is_valid:
         return form_of(group, form, status=422)
     GROUP.save(db, form, group)
@@ -86,14 +114,33 @@ def save(id: int, db: DB, data: Data) -> View | Go:
 
 @action("/groups/{id}/delete")
 def delete(id: int, db: DB) -> Go:
-    """Delete a group and its rules; its domains fall to the rules that are left."""
+    """Delete a group and its rules; its domains fall to the rules that are left, what is inside it moves up."""
     group = found(db, id)
     for domain in db.exec(select(Domain).where(Domain.group_id == id, Domain.group_is_typed)):
         domain.group_is_typed, domain.group_said = False, ""
+    for inside in db.exec(select(Group).where(Group.parent_id == id)):
+        inside.parent_id = group.parent_id
+    db.flush()
     db.delete(group)
     renumber(db)
     assign(db)
     return Go(index, toast=f"{group.name} is deleted")
+
+
+def read(db: Session, data: Data, group: Group | None = None) -> FormView:
+    """What was typed; a group is never inside itself, and a budget has a currency."""
+    form = GROUP.read(db, data, group)
+    if not form.is_valid:
+        return form
+    tree, parent = Tree.load(db), form.data["parent_id"]
+    if group and group.id and parent and tree.is_inside(parent, group.id):
+        form.reject("parent_id", f"{tree.path(parent)} is inside {group.name}; choose a group outside of it.")
+    if "@" not in (form.data["owner_mail"] or "@"):
+        form.reject("owner_mail", "This is no mail address; write it like ann@example.com.")
+    if (form.data["budget"] is None) != (form.data["budget_currency"] is None):
+        form.reject("budget_currency", "A budget and its currency come together, as in 1200 and EUR.")
+    form.data["budget_currency"] = (form.data["budget_currency"] or "").upper() or None
+    return form
 
 
 def form_of(group: Group | None, form: FormView, *, status: int = 200) -> View:

@@ -1,21 +1,18 @@
-"""The forms of a rule, and moving it up and down. Every change is applied to all domains at once."""
+"""The forms of a rule with a preview of what it would move, and moving it up and down. A save is applied at once."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlmodel import select
 
-from core import DB, Data, Field, Form, Go, Refused, Session, View, action, page
+from core import DB, Data, Field, Form, Go, Params, Refused, Session, View, action, page
 from core.forms import FormView
 
 from .assignment import SOURCE, assign, in_order, renumber
-from .models import Group, Rule
+from .models import Rule
 from .pages import index
-
-
-def choices(db: Any) -> list[tuple[str, str]]:
-    """Every group, to choose from."""
-    return [(str(id), name) for id, name in db.execute(select(Group.id, Group.name).order_by(Group.name))]
-
+from .preview import drafted, place, preview
+from .tree import choices
 
 RULE = Form(
     Rule,
@@ -25,41 +22,52 @@ RULE = Form(
         help="A pattern takes * and ?, as in *-shop.*; a suffix is de or co.uk; a registrar or a source is its name.",
     ),
     Field(Rule.group_id, label="Put it into", choices=choices),
+    Field(Rule.position, label="Asked as number", help="The first rule that fits decides; 0 asks it last."),
 )
 
 
 @page("/groups/rules/new", role="operator")
-def new_rule(db: DB) -> View:
-    """It is asked after all the others; move it up when it should win."""
-    return form_of(None, RULE.show(db))
+def new_rule(db: DB, params: Params) -> View:
+    """See what it would move before you save it."""
+    return form_of(db, None, tried(db, params.params))
 
 
 @action("/groups/rules")
 def add_rule(db: DB, data: Data) -> View | Go:
     """Add a rule."""
-    form = read(db, data)
-    if not form.is_valid:
-        return form_of(None, form, status=422)
-    RULE.save(db, form, rule := Rule(position=len(in_order(db)) + 1, kind="suffix", value="-", group_id=0))
-    return applied(db, f"Rule {rule.position} is added")
+    return saved(db, data, None, "added")
 
 
 @page("/groups/rules/{id}", role="operator")
-def edit_rule(id: int, db: DB) -> View:
-    """What the rule looks at, and where it puts what fits."""
+def edit_rule(id: int, db: DB, params: Params) -> View:
+    """What the rule looks at, where it puts what fits, and what a change of it would move."""
     rule = found(db, id)
-    return form_of(rule, RULE.show(db, rule))
+    return form_of(db, rule, tried(db, params.params, rule))
 
 
 @action("/groups/rules/{id}")
 def save_rule(id: int, db: DB, data: Data) -> View | Go:
     """Change a rule."""
-    rule = found(db, id)
+    return saved(db, data, found(db, id), "saved")
+
+
+def tried(db: Session, typed: Mapping[str, Any], rule: Rule | None = None) -> FormView:
+    """What was typed to be tried, or the form as it is opened."""
+    return read(db, typed, rule) if "value" in typed else RULE.show(db, rule)
+
+
+def saved(db: Session, data: Data, rule: Rule | None, done: str) -> View | Go:
+    """Save a rule at its place, and apply the rules."""
     form = read(db, data, rule)
     if not form.is_valid:
-        return form_of(rule, form, status=422)
-    RULE.save(db, form, rule)
-    return applied(db, f"Rule {rule.position} is saved")
+        return form_of(db, rule, form, status=422)
+    others = [each for each in in_order(db) if rule is None or each.id != rule.id]
+    at = place(form.data, others)
+    rule = RULE.save(db, form, rule or Rule(position=0, kind="suffix", value="-", group_id=0))  # type: ignore[assignment]
+    assert rule is not None
+    others.insert(at, rule)
+    renumber(db, others)
+    return applied(db, f"Rule {rule.position} is {done}")
 
 
 @action("/groups/rules/{id}/up")
@@ -99,9 +107,9 @@ def applied(db: Session, what: str) -> Go:
     return Go(index, toast=f"{what}; {changed:,} domains have another group or rule")
 
 
-def read(db: Session, data: Data, rule: Rule | None = None) -> FormView:
+def read(db: Session, typed: Mapping[str, Any], rule: Rule | None = None) -> FormView:
     """What was typed; a source that does not exist is a mistake, a registrar may come later."""
-    form = RULE.read(db, data, rule)
+    form = RULE.read(db, typed, rule)
     if form.is_valid and form.data["kind"] == "source":
         names = db.execute(select(SOURCE.c.name)).scalars().all()
         if form.data["value"].casefold() not in [name.casefold() for name in names]:
@@ -109,14 +117,18 @@ def read(db: Session, data: Data, rule: Rule | None = None) -> FormView:
     return form
 
 
-def form_of(rule: Rule | None, form: FormView, *, status: int = 200) -> View:
-    """The form of a rule, or of a new one."""
+def form_of(db: Session, rule: Rule | None, form: FormView, *, status: int = 200) -> View:
+    """The form of a rule or of a new one, and what it would move when something was typed."""
+    flows = preview(db, drafted(db, rule, form.data)) if form.data and form.is_valid else None
     if rule is None:
-        to, button = "/groups/rules", "Add rule"
-        return View("edit.html", status=status, title="Add a rule", form=form, to=to, button=button, losing="")
-    title, to = f"Rule {rule.position}", f"/groups/rules/{rule.id}"
-    losing = f"Delete rule {rule.position}, {rule}? Its domains fall to the other rules, or become unassigned."
-    return View("edit.html", status=status, title=title, form=form, to=to, button="Save", losing=losing)
+        title, to, button, losing = "Add a rule", "/groups/rules", "Add rule", ""
+    else:
+        title, to, button = f"Rule {rule.position}", f"/groups/rules/{rule.id}", "Save"
+        losing = f"Delete rule {rule.position}, {rule}? Its domains fall to the other rules, or become unassigned."
+    here = to if rule else f"{to}/new"
+    return View(
+        "rule.html", status=status, title=title, form=form, to=to, here=here, button=button, losing=losing, flows=flows
+    )
 
 
 def found(db: Session, id: int) -> Rule:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlmodel import select
 from starlette.testclient import TestClient
 
 from app.domains import Domain
@@ -14,6 +15,7 @@ from .assignment import renumber
 from .matching import Subject, first_match
 from .matching import tester as fits
 
+SUFFIX_SHOP: dict[str, Any] = {"kind": "suffix", "value": "shop", "position": 0}
 SHOP = Subject("xn--mnchen-3ya-shop.co.uk", "münchen-shop.co.uk", "GoDaddy", "Main account")
 
 
@@ -87,9 +89,9 @@ def test_a_typed_group_is_kept(db: Session, shops: Group) -> None:
 def test_a_rule_added_on_its_page_is_applied_at_once(client: TestClient, db: Session, shops: Group) -> None:
     domain(db, "acme.shop")
     db.commit()
-    client.post("/groups/rules", data={"kind": "suffix", "value": "shop", "group_id": shops.id})
+    client.post("/groups/rules", data={**SUFFIX_SHOP, "group_id": shops.id})
     page = html(client.get("/groups"))
-    assert page.one("tr:has(a[href='/domains?group=Shops'])").text == "Shops 1 0 1"
+    assert page.one("tr:has(a[href='/domains?group=Shops'])").text == "Shops — 1 1 0 1 —"
 
 
 def test_moving_a_rule_up_lets_it_win(client: TestClient, db: Session, shops: Group) -> None:
@@ -138,7 +140,7 @@ def test_a_deleted_rule_leaves_its_domains_to_the_others(client: TestClient, db:
 
 
 def test_unassigned_is_always_counted(client: TestClient) -> None:
-    assert html(client.get("/groups")).one("tr:has(a[href='/domains?group=none'])").text == "Unassigned 0 0"
+    assert html(client.get("/groups")).one("tr:has(a[href='/domains?group=none'])").text == "Unassigned 0"
 
 
 def test_a_rule_for_a_source_that_is_not_there_is_refused(client: TestClient, db: Session, shops: Group) -> None:
@@ -155,3 +157,92 @@ def test_deleting_a_group_frees_its_domains(client: TestClient, db: Session, sho
     client.post(f"/groups/{shops.id}/delete")
     db.refresh(found)
     assert (found.group_id, found.group_is_typed, reason(db, found)) == (None, False, "")
+
+
+def test_a_rule_shows_what_it_would_move_before_it_is_saved(client: TestClient, db: Session, shops: Group) -> None:
+    found = domain(db, "acme.shop")
+    domain(db, "acme.com")
+    db.commit()
+    page = html(client.get("/groups/rules/new", params={**SUFFIX_SHOP, "group_id": shops.id}))
+    assert page.one("#preview tbody").text == "unassigned Shops 1 acme.shop"
+    db.refresh(found)
+    assert (found.group_id, db.exec(select(Rule)).all()) == (None, [])
+
+
+def test_a_preview_counts_per_way_and_tells_the_first_names(client: TestClient, db: Session, shops: Group) -> None:
+    old = rule(db, shops, "suffix", "shop")
+    for number in range(7):
+        domain(db, f"acme{number}.shop", group_id=shops.id, rule_id=old.id)
+    db.commit()
+    page = html(client.get(f"/groups/rules/{old.id}", params={**SUFFIX_SHOP, "value": "com", "group_id": shops.id}))
+    names = ", ".join(f"acme{number}.shop" for number in range(5))
+    assert page.one("#preview tbody").text == f"Shops unassigned 7 {names} and 2 more"
+
+
+def test_a_preview_knows_the_place_of_the_rule(client: TestClient, db: Session, shops: Group) -> None:
+    rule(db, shops, "suffix", "shop")
+    db.add(other := Group(name="Others"))
+    domain(db, "acme.shop")
+    assign(db)
+    db.commit()
+    asked = {"kind": "name pattern", "value": "acme.*", "group_id": other.id}
+    last, first = (html(client.get("/groups/rules/new", params={**asked, "position": at})) for at in (0, 1))
+    assert "No domain would change its group" in last.one("#preview").text
+    assert first.one("#preview tbody").text == "Shops Others 1 acme.shop"
+
+
+def test_htmx_gets_only_the_preview(client: TestClient, db: Session, shops: Group) -> None:
+    db.commit()
+    asked = {"HX-Request": "true", "HX-Target": "div#preview"}
+    answer = client.get("/groups/rules/new", params={**SUFFIX_SHOP, "value": ""}, headers=asked)
+    assert answer.text.startswith('<div id="preview"')
+    assert "Nothing to show until the form is right" in answer.text
+
+
+def test_a_rule_is_saved_at_its_place(client: TestClient, db: Session, shops: Group) -> None:
+    old = rule(db, shops, "suffix", "com")
+    db.commit()
+    client.post("/groups/rules", data={**SUFFIX_SHOP, "position": 1, "group_id": shops.id})
+    db.refresh(old)
+    assert old.position == 2
+
+
+def test_numbers_of_a_group_count_in_those_above(client: TestClient, db: Session, shops: Group) -> None:
+    db.add(inner := Group(name="Campaigns", parent_id=shops.id))
+    db.flush()
+    domain(db, "acme.shop", group_id=shops.id)
+    domain(db, "acme-sale.shop", group_id=inner.id)
+    db.commit()
+    page = html(client.get("/groups"))
+    assert page.one("tr:has(a[href='/domains?group=Shops&group=Campaigns'])").text == "Shops — 2 1 0 0 —"
+    assert page.one("tr:has(a[href='/domains?group=Campaigns'])").text == "Shops / Campaigns — 1 1 0 0 —"
+
+
+def test_a_group_is_never_inside_itself(client: TestClient, db: Session, shops: Group) -> None:
+    db.add(inner := Group(name="Campaigns", parent_id=shops.id))
+    db.commit()
+    answer = client.post(f"/groups/{shops.id}", data={"name": "Shops", "parent_id": inner.id})
+    assert answer.status_code == 422
+    said = html(answer).one("#f-parent_id-error").text
+    assert said == "Shops / Campaigns is inside Shops; choose a group outside of it."
+
+
+def test_what_is_inside_a_deleted_group_moves_up(client: TestClient, db: Session, shops: Group) -> None:
+    db.add(middle := Group(name="Campaigns", parent_id=shops.id))
+    db.flush()
+    db.add(inner := Group(name="Summer", parent_id=middle.id))
+    db.commit()
+    client.post(f"/groups/{middle.id}/delete")
+    db.refresh(inner)
+    assert inner.parent_id == shops.id
+
+
+def test_a_group_has_an_owner_and_a_budget(client: TestClient, db: Session, shops: Group) -> None:
+    db.commit()
+    given = {"name": "Shops", "owner": "Ann", "owner_mail": "ann@example.com", "budget": "1200"}
+    refused = client.post(f"/groups/{shops.id}", data=given)
+    assert "come together" in html(refused).one("#f-budget_currency-error").text
+    client.post(f"/groups/{shops.id}", data={**given, "budget_currency": "eur"})
+    page = html(client.get("/groups"))
+    assert page.one("a[href='mailto:ann@example.com']").text == "Ann"
+    assert "1,200.00 EUR" in page.one("tr:has(a[href='/domains?group=Shops'])").text.replace("\xa0", " ")
