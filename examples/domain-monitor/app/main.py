@@ -2,11 +2,12 @@
 
 from core import App
 
-from . import automation, certificates, groups, portfolio, rdap, sources
+from . import automation, certificates, costs, groups, portfolio, rdap, sources
 from .settings import Settings
 
 FEATURES = [
     portfolio.feature,
+    costs.feature,
     groups.feature,
     certificates.feature,
     automation.feature,

@@ -16,3 +16,8 @@ class Settings(core.Settings):
     rdap_servers: dict[str, str] = Field({}, description="RDAP servers that IANA does not list, by suffix, as JSON.")
     certificates_internal: bool = Field(False, description="Whether hosts on your own network are looked at, too.")
     certificates_timeout_s: float = Field(10.0, gt=0, description="How long a host may take to show its certificate.")
+    rates_url: str = Field(
+        "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml",
+        pattern="^https?://",
+        description="Where the day's exchange rates are, in the form of the European Central Bank.",
+    )

@@ -1,6 +1,6 @@
 """Domains: what we own, when it expires, what it costs a year. Every other feature builds on this one."""
 
-from .expiry import AMBER_DAYS, RED_DAYS, days_left, in_words, last_day_under, urgency
+from .expiry import AMBER_DAYS, RED_DAYS, days_left, first_days, in_words, last_day_under, urgency
 from .models import SUFFIX, Domain
 from .names import LABEL, domain_name, shown_name
 
@@ -12,6 +12,7 @@ __all__ = [
     "Domain",
     "days_left",
     "domain_name",
+    "first_days",
     "in_words",
     "last_day_under",
     "shown_name",

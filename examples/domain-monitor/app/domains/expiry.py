@@ -35,3 +35,9 @@ def in_words(days: int | None) -> str:
 def last_day_under(days: int, today: date) -> date:
     """The last day that is less than so many days away, to link to a filter of the table."""
     return today + timedelta(days=days - 1)
+
+
+def first_days(day: date, count: int) -> list[date]:
+    """The first days of so many months, from the month of a day on."""
+    at = [day.month - 1 + ahead for ahead in range(count)]
+    return [date(day.year + month // 12, month % 12 + 1, 1) for month in at]

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from . import days_left, in_words, last_day_under, shown_name, urgency
+from . import days_left, first_days, in_words, last_day_under, shown_name, urgency
 
 TODAY = date(2026, 11, 23)
 
@@ -38,3 +38,7 @@ def test_an_international_name_is_shown_as_people_write_it() -> None:
 
 def test_a_name_that_does_not_decode_is_shown_as_it_is() -> None:
     assert shown_name("xn--a.de") == "xn--a.de"
+
+
+def test_the_next_months_go_over_the_year() -> None:
+    assert [str(day) for day in first_days(date(2026, 11, 23), 3)] == ["2026-11-01", "2026-12-01", "2027-01-01"]

@@ -1,9 +1,9 @@
-"""The portfolio: every domain in one table, one page for each, and what they cost."""
+"""The portfolio: every domain in one table, and a page for each."""
 
 from core import Feature
 
-from . import alerts, alerts_risks, api, cards, costs_pages, digest, metrics, pages, table
+from . import alerts, alerts_risks, api, cards, digest, metrics, pages, table
 
-feature = Feature(pages, table, costs_pages, api, metrics, alerts, alerts_risks, digest, cards)
+feature = Feature(pages, table, api, metrics, alerts, alerts_risks, digest, cards)
 
 __all__ = ["feature"]

@@ -33,6 +33,14 @@ def group(value: str | None, row: Any) -> Cell:
     return Cell(value, title=row["group_why"]) if value else Cell(UNASSIGNED, tone="unknown")
 
 
+def price(value: Any, row: Any) -> Cell:
+    """What one renewal costs; on hover who says so, and beside it the years that it pays for when they are more."""
+    if value is None:
+        return Cell("unknown", tone="unknown")
+    note = f"for {row['price_years']} years" if row["price_years"] > 1 else ""
+    return Cell(f"{value:,.2f}", note=note, title=f"{row['currency']}, {row['price_from']}")
+
+
 def wanted(value: bool | None, _row: Any) -> Cell:
     """A flag that should be on: yes, no as a warning, or unknown."""
     if value is None:

@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import and_, func, true
+from sqlalchemy import and_, func, not_, true
 from sqlmodel import col, select
 
 from app.certificates import hosts_of
+from app.costs import IS_KNOWN, TYPED, TypedPrice, forget, prices_of, type_in
 from app.domains import AMBER_DAYS, RED_DAYS, Domain, days_left, in_words, last_day_under, urgency
-from app.groups import Group, assign, reason
+from app.groups import Group, Tree, assign, reason
 from app.rdap import part_of
 from app.sources import Listed, Source, troubles
 from core import DB, CurrentUser, Data, Go, Params, Refused, Session, View, action, now, page, today
@@ -60,7 +61,7 @@ def whole(db: Session) -> list[int]:
 def stats(db: Session, total: int, unassigned: int, twice: int, missing: int, retired: int) -> list[Stat]:
     """What stands above the table, each number a link to its rows; a missing name is no longer urgent or dear."""
     red, amber = last_day_under(RED_DAYS, today()), last_day_under(AMBER_DAYS, today())
-    tests = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), col(Domain.currency).is_(None)]
+    tests = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), not_(IS_KNOWN)]
     numbers = counts(db, *tests)
     gone = counts(db, *(and_(IS_LOST, test) for test in tests)) if missing or retired else [0] * len(tests)
     expired, soon, later, unpriced = (every - lost for every, lost in zip(numbers, gone, strict=True))
@@ -93,7 +94,7 @@ def stats(db: Session, total: int, unassigned: int, twice: int, missing: int, re
             unpriced,
             f"in no sum of costs{less(unpriced_gone)}" if unpriced or unpriced_gone else "",
             "unknown" if unpriced else "good",
-            "/domains?currency=none&missing=no",
+            "/domains?priced=no&missing=no",
         ),
     ]
     if twice:
@@ -128,8 +129,7 @@ def to(day: date) -> str:
 def show(name: str, db: DB, settings: Settings) -> View:
     """What is known of this domain, and why it is in its group."""
     domain = found(db, name)
-    form = GROUP.show(db, group_id=domain.group_id if domain.group_is_typed else None)
-    return shown(db, domain, form, settings)
+    return shown(db, domain, settings)
 
 
 @action("/domains/{name}/group")
@@ -138,7 +138,7 @@ def choose_group(name: str, db: DB, data: Data, user: CurrentUser, settings: Set
     domain = found(db, name)
     form = GROUP.read(db, data)
     if not form.is_valid:
-        return shown(db, domain, form, settings, status=422)
+        return shown(db, domain, settings, form=form, status=422)
     chosen = form.data["group_id"]
     domain.group_id, domain.group_is_typed = chosen, chosen is not None
     domain.group_said, domain.rule_id = f"typed in by {user.name}" if chosen else "", None
@@ -146,6 +146,25 @@ def choose_group(name: str, db: DB, data: Data, user: CurrentUser, settings: Set
     assign(db)
     said = "is in the group you chose" if chosen else "follows the rules"
     return Go(show, name=name, toast=f"{domain.shown_name} {said}")
+
+
+@action("/domains/{name}/price")
+def type_price(name: str, db: DB, data: Data, user: CurrentUser, settings: Settings) -> View | Go:
+    """Say what the renewal of a domain costs; it beats the account's price and the price list's."""
+    domain = found(db, name)
+    form = TYPED.read(db, data)
+    if not form.is_valid:
+        return shown(db, domain, settings, price_form=form, status=422)
+    type_in(db, [Domain.id == domain.id], form.data, said=f"typed in by {user.name}")
+    return Go(show, name=name, toast=f"The price of {domain.shown_name} is the one you typed in")
+
+
+@action("/domains/{name}/price/forget")
+def forget_price(name: str, db: DB, user: CurrentUser) -> Go:
+    """Forget the price that was typed in; the account's or the price list's counts again."""
+    domain = found(db, name)
+    forget(db, [Domain.id == domain.id], why=f"forgotten by {user.name}")
+    return Go(show, name=name, toast="The typed-in price is forgotten")
 
 
 @action("/domains/{name}/remove")
@@ -158,8 +177,16 @@ def remove(name: str, db: DB) -> Go:
     return Go("/domains", toast=f"{domain.shown_name} is removed from the portfolio")
 
 
-def shown(db: Session, domain: Domain, form: FormView, settings: Settings, *, status: int = 200) -> View:
-    """The page of a domain with its form."""
+def shown(
+    db: Session,
+    domain: Domain,
+    settings: Settings,
+    *,
+    form: FormView | None = None,
+    price_form: FormView | None = None,
+    status: int = 200,
+) -> View:
+    """The page of a domain with its forms."""
     group = db.get(Group, domain.group_id) if domain.group_id else None
     source = db.execute(select(Source.name).where(Source.id == domain.source_id)).scalar()
     days = days_left(domain.expires, today())
@@ -173,13 +200,15 @@ def shown(db: Session, domain: Domain, form: FormView, settings: Settings, *, st
         status=status,
         title=domain.shown_name,
         domain=domain,
-        group=group.name if group else "",
+        group=Tree.load(db).path(group.id) if group and group.id else "",
         why=reason(db, domain),
         source=source,
         others=list(db.scalars(others.order_by(Source.name))) if others is not None else [],
         days=in_words(days),
         tone=urgency(days),
-        form=form,
+        form=form or GROUP.show(db, group_id=domain.group_id if domain.group_is_typed else None),
+        prices=prices_of(db, domain),
+        price_form=price_form or TYPED.show(db, db.get(TypedPrice, domain.id)),
         registry=part_of(db, domain.name, settings),
         certificates=hosts_of(db, domain.name),
     )

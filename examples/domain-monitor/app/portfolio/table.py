@@ -3,22 +3,19 @@
 from typing import Any
 
 from sqlalchemy import delete, or_, update
-from sqlmodel import col, select
+from sqlmodel import col
 
-from app.domains import Domain
+from app.costs import CURRENCY, IS_KNOWN, PRICE, SAID_BY, TYPED, YEARS, forget, type_in
+from app.domains import SUFFIX, Domain
 from app.groups import REASON, UNASSIGNED, Group, assign
+from app.groups import choices as groups
 from app.rdap import DEADLINE, PHASE
 from app.sources import Source
 from core import DB, Column, CurrentUser, Data, Field, Form, Go, Table, View, action
 
-from .cells import day, deadline, expiry, group, seen, source, status, wanted
+from .cells import day, deadline, expiry, group, price, seen, source, status, wanted
 
 ASK = "core/confirm.html"
-
-
-def groups(db: Any) -> list[tuple[str, str]]:
-    """Every group, to choose from."""
-    return [(str(id), name) for id, name in db.execute(select(Group.id, Group.name).order_by(Group.name))]
 
 
 GROUP = Form(
@@ -86,6 +83,27 @@ def say_who_renews_certificates(db: DB, data: Data) -> View | Go:
     return Go(picked.back, toast=f"Certificates {why}: {said:,}")
 
 
+@action("/domains/price")
+def type_in_price(db: DB, data: Data, user: CurrentUser) -> View | Go:
+    """Say what the renewal of each of these domains costs; it beats the account's price and the price list's."""
+    picked = DOMAINS.picked(db, data)
+    form = TYPED.read(db, data) if picked.is_confirmed else TYPED.show(db)
+    if not picked.is_confirmed or not form.is_valid:
+        return View(ASK, status=200 if form.is_valid else 422, picked=picked, form=form)
+    priced = type_in(db, picked.where, form.data, said=f"typed in by {user.name}")
+    return Go(picked.back, toast=f"Typed in the price: {priced:,}")
+
+
+@action("/domains/price/forget")
+def forget_typed_price(db: DB, data: Data, user: CurrentUser) -> View | Go:
+    """Forget the price that was typed in for these domains; the account's or the price list's counts again."""
+    picked = DOMAINS.picked(db, data)
+    if not picked.is_confirmed:
+        return View(ASK, picked=picked)
+    gone = forget(db, picked.where, why=f"forgotten by {user.name}")
+    return Go(picked.back, toast=f"Typed-in prices forgotten: {gone:,}")
+
+
 @action("/domains/remove")
 def remove_unlisted(db: DB, data: Data) -> View | Go:
     """Remove those of these domains from the portfolio that no account lists; the others stay."""
@@ -108,8 +126,8 @@ DOMAINS = Table(
     Column(Domain.auto_renew, label="Auto-renew", filter=True, empty="unknown", show=wanted),
     Column(Domain.locked, label="Lock", filter=True, empty="unknown", show=wanted),
     Column(Domain.privacy, filter=True, empty="unknown"),
-    Column(Domain.renewal_price, label="Renewal price", filter=True, empty="unknown"),
-    Column(Domain.currency, filter=True, empty="unknown"),
+    Column(PRICE, name="renewal_price", label="Renewal price", filter=True, empty="unknown", show=price),
+    Column(CURRENCY, name="currency", label="Currency", filter="text", empty="unknown"),
     Column(Domain.registered_on, label="Registered", filter=True, show=day),
     Column(Domain.status, filter=True, empty="unknown", show=status),
     Column(Domain.last_seen_at, label="Last seen", filter=True, show=seen),
@@ -117,10 +135,14 @@ DOMAINS = Table(
     Column(REASON, name="group_why", label="Group because of", optional=True),
     Column(DEADLINE, name="deadline", label="Act by", filter=True, optional=True, show=deadline),
     Column(PHASE, name="phase", label="Phase", optional=True, empty="unknown"),
+    Column(SUFFIX, name="suffix", label="Suffix", filter="text", optional=True),
+    Column(SAID_BY, name="price_from", label="Price from", filter="text", empty="unknown", optional=True),
+    Column(YEARS, name="price_years", label="Years paid at once", optional=True),
     Column(Domain.first_seen_at, label="First seen", filter=True, optional=True, show=seen),
     Column(Domain.certificates_automated, label="Certificates automated", filter=True, empty="not said", optional=True),
     Column(col(Domain.missing_since).is_not(None), name="missing", filter=True, hidden=True),
     Column(col(Domain.accounts) > 1, name="twice", label="In two accounts", filter=True, hidden=True),
+    Column(IS_KNOWN, name="priced", label="Price known", filter=True, hidden=True),
     Column(Domain.accounts, hidden=True),
     Column(Domain.missing_since, hidden=True),
     Column(Domain.retired_at, hidden=True),
@@ -128,6 +150,13 @@ DOMAINS = Table(
     joins=[Group, Source],
     sort=Domain.expires_at,
     link="/domains/{name}",
-    bulk=[put_into_group, leave_to_the_rules, say_who_renews_certificates, remove_unlisted],
+    bulk=[
+        put_into_group,
+        leave_to_the_rules,
+        type_in_price,
+        forget_typed_price,
+        say_who_renews_certificates,
+        remove_unlisted,
+    ],
     empty="Add a source or import a CSV under Sources; its domains appear here.",
 )

@@ -1,7 +1,7 @@
 """The portfolio, the page of one domain, and the costs."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,8 +16,6 @@ from core import Session, in_days, now
 from core.audit import AuditEntry
 from core.marks import Role
 from core.testing import html
-
-from .cards import coming
 
 
 @pytest.fixture
@@ -104,24 +102,6 @@ def test_an_unknown_domain_is_told_in_words(client: TestClient) -> None:
     assert "no source listed it" in answer.text
 
 
-def test_an_unknown_price_is_counted_and_never_zero(client: TestClient, db: Session, shops: Group) -> None:
-    add(db, "acme.com", group_id=shops.id, renewal_price="10.50", currency="EUR")
-    add(db, "acme.net", group_id=shops.id, renewal_price="4.50", currency="EUR")
-    add(db, "acme.jp", group_id=shops.id)
-    row = html(client.get("/costs")).one("tr:has(a[href='/domains?group=Shops'])")
-    assert row.text == "Shops 3 15.00 price unknown: 1"
-
-
-def test_a_missing_name_costs_nothing_but_is_counted_apart(client: TestClient, db: Session, shops: Group) -> None:
-    add(db, "acme.com", group_id=shops.id, renewal_price="10.50", currency="EUR")
-    add(db, "sold.com", group_id=shops.id, renewal_price="4.50", currency="EUR", missing_since=now())
-    add(db, "sold.jp", group_id=shops.id, missing_since=now())
-    page = html(client.get("/costs"))
-    row = page.one("tr:has(a[href='/domains?group=Shops'])")
-    assert row.text == "Shops 1 10.50 every price known missing: 2, not counted"
-    assert page.one("a[href='/domains?missing=yes']").text == "Missing 2 not counted: no longer in their account"
-
-
 def test_a_missing_domain_can_be_removed(client: TestClient, db: Session) -> None:
     db.add(source := Source(name="Main", kind="namecom"))
     db.flush()
@@ -179,13 +159,6 @@ def test_a_viewer_may_not_remove(client_as: Callable[[Role], TestClient], db: Se
     assert viewer.post("/domains/sold.com/remove").status_code == 403
 
 
-def test_currencies_are_not_added_up(client: TestClient, db: Session) -> None:
-    add(db, "acme.com", renewal_price="10", currency="EUR")
-    add(db, "acme.net", renewal_price="10", currency="USD")
-    row = html(client.get("/costs")).one("tr:has(a[href='/domains?group=none'])")
-    assert row.text == "unassigned 2 10.00 10.00 every price known"
-
-
 def test_a_retired_name_is_in_no_number_and_on_a_page_of_its_own(client: TestClient, db: Session) -> None:
     add(db, "acme.com")
     add(db, "sold.com", missing_since=in_days(-9), retired_at=in_days(-2), renewal_price="4.50", currency="EUR")
@@ -214,16 +187,13 @@ def test_a_name_in_two_accounts_is_shown_as_such(client: TestClient, db: Session
     assert "It is listed by Theirs too." in html(client.get("/domains/acme.com")).one("main").text
 
 
-def test_the_home_page_shows_what_is_coming_and_what_it_costs(client: TestClient, db: Session, shops: Group) -> None:
-    add(db, "soon.com", expires_at=now(), group_id=shops.id, renewal_price="10.50", currency="EUR")
+def test_the_home_page_shows_what_is_coming(client: TestClient, db: Session) -> None:
+    add(db, "soon.com", expires_at=now())
     add(db, "sold.com", expires_at=now(), missing_since=now())
-    add(db, "acme.net", expires_at=in_days(3 * 365), renewal_price="5", currency="USD")
-    page = html(client.get("/"))
-    months = page.all("figure[data-chart=bar] tbody tr")
+    add(db, "acme.net", expires_at=in_days(3 * 365))
+    months = html(client.get("/")).all("figure[data-chart=bar] tbody tr")
     assert months[0].text == f"{now():%Y-%m} 1"
     assert len(months) == 12
-    assert [row.text for row in page.all("figure[data-chart=doughnut] tbody tr")] == ["Shops 10.50"]
-    assert "Beside that: 5.00 USD" in page.one("main").text
 
 
 def test_the_home_page_counts_the_sources_in_trouble(client: TestClient, db: Session) -> None:
@@ -233,5 +203,30 @@ def test_the_home_page_counts_the_sources_in_trouble(client: TestClient, db: Ses
     assert html(client.get("/")).one("main a[href='/sources']").text == "Sources in trouble 1 Main"
 
 
-def test_the_next_months_go_over_the_year() -> None:
-    assert [str(day) for day in coming(date(2026, 11, 23), 3)] == ["2026-11-01", "2026-12-01", "2027-01-01"]
+def test_a_typed_price_beats_the_account_until_it_is_forgotten(client: TestClient, db: Session) -> None:
+    add(db, "acme.com", renewal_price="10.50", currency="EUR")
+    client.post("/domains/acme.com/price", data={"price": "24", "currency": "usd", "years": "2"})
+    rows = [row.text.replace("\xa0", " ") for row in html(client.get("/domains/acme.com")).all("#price tbody tr")]
+    assert rows == [
+        "Typed in typed in by admin 24.00 USD for 2 years 12.00 USD this one",
+        "Account 10.50 EUR 10.50 EUR",
+    ]
+    client.post("/domains/acme.com/price/forget")
+    row = html(client.get("/domains/acme.com")).one("#price tbody tr").text.replace("\xa0", " ")
+    assert row == "Account 10.50 EUR 10.50 EUR this one"
+
+
+def test_a_price_is_typed_in_for_picked_rows(client: TestClient, db: Session) -> None:
+    add(db, "acme.com", renewal_price="10.50", currency="EUR")
+    add(db, "acme.de")
+    asked = {"all": "1", "back": "/domains?suffix=de", "confirmed": "1"}
+    client.post("/domains/price", data={**asked, "price": "7", "currency": "EUR", "years": "1"})
+    page = html(client.get("/domains?cols=renewal_price,price_from&sort=shown_name"))
+    assert [row.text for row in page.all("#domains tbody tr")] == ["acme.com 10.50 account", "acme.de 7.00 typed in"]
+
+
+def test_a_price_that_is_none_is_refused_on_the_page(client: TestClient, db: Session) -> None:
+    add(db, "acme.com")
+    answer = client.post("/domains/acme.com/price", data={"price": "7", "currency": "E1R", "years": "1"})
+    assert answer.status_code == 422
+    assert html(answer).one("#f-currency-error").text == "E1R is no currency; write it like EUR."

@@ -1,0 +1,44 @@
+"""Prices that people type in for one domain or for many; they beat the account's and the price list's."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import delete, insert, literal
+from sqlmodel import col, select
+
+from app.domains import Domain
+from core import Field, Form, Session
+
+from .models import TypedPrice
+
+
+def wrong_currency(data: dict[str, Any]) -> Sequence[tuple[str, str]]:
+    """Whether a currency is written as one."""
+    currency = data["currency"]
+    is_one = currency.isascii() and currency.isalpha()
+    return [] if is_one else [("currency", f"{currency} is no currency; write it like EUR.")]
+
+
+TYPED = Form(
+    TypedPrice,
+    Field(TypedPrice.price, label="Price of one renewal"),
+    Field(TypedPrice.currency),
+    Field(TypedPrice.years, label="For how many years"),
+    check=wrong_currency,
+)
+
+
+def type_in(db: Session, where: Sequence[Any], values: Mapping[str, Any], *, said: str) -> int:
+    """Give the domains that fulfil the conditions a typed-in price; returns how many."""
+    forget(db, where, why=said)
+    names = ["domain_id", "price", "currency", "years", "said"]
+    given = [Decimal(values["price"]), values["currency"].upper(), values["years"], said]
+    rows = select(col(Domain.id), *map(literal, given)).where(*where)
+    return db.bulk(insert(TypedPrice).from_select(names, rows, include_defaults=False), why=said)
+
+
+def forget(db: Session, where: Sequence[Any], *, why: str) -> int:
+    """Forget the typed-in prices of the domains that fulfil the conditions; returns how many there were."""
+    domains = select(col(Domain.id)).where(*where)
+    return db.bulk(delete(TypedPrice).where(col(TypedPrice.domain_id).in_(domains)), why=why)
