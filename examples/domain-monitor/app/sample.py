@@ -18,6 +18,7 @@ from sqlmodel import select
 
 from app.automation import AutomatedRule, AutomatedShare
 from app.certificates import Certificate
+from app.costs import ListPrice
 from app.domains import Domain, shown_name
 from app.groups import Group, Rule, assign
 from app.rdap import Known, RegistryRecord, deadline, shipped
@@ -77,17 +78,29 @@ ACCOUNTS = (
     ("Campaigns", "Quickname", "namecom", 18),
     ("Bought with Calderra", "Old Harbour Domains", "godaddy", 6),
 )
-GROUPS = (
-    "Brand protection",
-    "Campaigns",
-    "Corporate",
-    "E-commerce",
-    "Engineering",
-    "Germany",
-    "Marketing",
-    "Southern Europe",
-    "Switzerland",
-    "United Kingdom",
+# Group: the one it is in, who owns it, what it may cost a year.
+GROUPS: dict[str, tuple[str, str, int | None]] = {
+    "Corporate": ("", "Ada Brandt", 40_000),
+    "Brand protection": ("Corporate", "Ada Brandt", None),
+    "Engineering": ("", "Ben Okafor", 12_000),
+    "Marketing": ("", "Carla Ruiz", 20_000),
+    "Campaigns": ("Marketing", "Carla Ruiz", None),
+    "E-commerce": ("Marketing", "Dmitri Laine", 8_000),
+    "Countries": ("", "", None),
+    "Germany": ("Countries", "Eva Lindqvist", 9_000),
+    "Southern Europe": ("Countries", "Fabio Conti", None),
+    "Switzerland": ("Countries", "Gita Rao", None),
+    "United Kingdom": ("Countries", "Hugh Mbeki", 4_000),
+}
+# What the registrars charge where an account does not say it: registrar, suffix, price, currency, years.
+PRICES: tuple[tuple[str, str, str, str, int], ...] = (
+    ("Registrar North", "com", "11.80", "USD", 1),
+    ("Registrar North", "ch", "12.00", "CHF", 1),
+    ("Eurodom Services", "ch", "9.80", "CHF", 1),
+    ("Eurodom Services", "com", "9.90", "EUR", 1),
+    ("Eurodom Services", "co.uk", "15.00", "GBP", 2),
+    ("Quickname", "de", "5.20", "EUR", 1),
+    ("Quickname", "com", "9.70", "USD", 1),
 )
 RULES = (
     ("name pattern", "*-typo*", "Brand protection"),
@@ -176,7 +189,13 @@ def frame(db: Session) -> tuple[dict[str, int], int]:
     done = db.upsert(
         Source, [{"name": name, "kind": kind, **noted} for name, _, kind, _ in ACCOUNTS], key="name"
     ).created
-    done += db.upsert(Group, [{"name": name} for name in GROUPS], key="name").created
+    done += sum(owners(db, level) for level in (False, True))
+    lines = [
+        {"registrar": registrar, "suffix": suffix, "price": Decimal(price), "currency": currency, "years": years}
+        for registrar, suffix, price, currency, years in PRICES
+    ]
+    lines = [{**line, "since": date(2020, 1, 1)} for line in lines]
+    done += db.upsert(ListPrice, lines, key=("registrar", "suffix", "since")).created
     groups = {name: id for name, id in db.execute(select(Group.name, Group.id))}
     if db.exec(select(Rule)).first() is None:
         rules = enumerate(RULES, start=1)
@@ -189,6 +208,24 @@ def frame(db: Session) -> tuple[dict[str, int], int]:
     said = [{"rule_id": id, "automated": True} for id in db.scalars(chosen)]
     done += db.upsert(AutomatedRule, said, key="rule_id").created if said else 0
     return {name: id for name, id in db.execute(select(Source.name, Source.id))}, done
+
+
+def owners(db: Session, is_inside: bool) -> int:
+    """The groups of the highest level, or those inside them; how many were made."""
+    groups = {name: id for name, id in db.execute(select(Group.name, Group.id))}
+    rows = [
+        {
+            "name": name,
+            "parent_id": groups.get(parent),
+            "owner": owner,
+            "owner_mail": f"{owner.split()[0].lower()}@example.com" if owner else "",
+            "budget": budget and Decimal(budget),
+            "budget_currency": "EUR" if budget else None,
+        }
+        for name, (parent, owner, budget) in GROUPS.items()
+        if bool(parent) is is_inside
+    ]
+    return db.upsert(Group, rows, key="name").created
 
 
 def portfolio(size: int, day: date, sources: dict[str, int]) -> Iterator[dict[str, Any]]:

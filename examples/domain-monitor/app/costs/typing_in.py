@@ -38,6 +38,20 @@ def type_in(db: Session, where: Sequence[Any], values: Mapping[str, Any], *, sai
     return db.bulk(insert(TypedPrice).from_select(names, rows, include_defaults=False), why=said)
 
 
+def type_in_each(db: Session, prices: Mapping[str, Mapping[str, Any]], *, said: str) -> None:
+    """Give each of these domains, by name, a price for a year of its own."""
+    ids = db.execute(select(col(Domain.name), col(Domain.id)).where(col(Domain.name).in_(list(prices))))
+    rows = [{"domain_id": id, **prices[name], "years": 1, "said": said} for name, id in ids]
+    db.upsert(TypedPrice, rows, key="domain_id")
+
+
+def typed_of(db: Session, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The typed-in price and currency of each of these domains that has one, by name."""
+    told = select(col(Domain.name), col(TypedPrice.price), col(TypedPrice.currency)).join(TypedPrice)
+    found = db.execute(told.where(col(Domain.name).in_(names)))
+    return {name: {"price": price, "currency": currency} for name, price, currency in found}
+
+
 def forget(db: Session, where: Sequence[Any], *, why: str) -> int:
     """Forget the typed-in prices of the domains that fulfil the conditions; returns how many there were."""
     domains = select(col(Domain.id)).where(*where)

@@ -46,6 +46,8 @@ def rule(db: Session, group: Group, kind: Any, value: str, position: int = 1) ->
     [
         pytest.param("name pattern", "*-shop.*", True, id="pattern"),
         pytest.param("name pattern", "München*", True, id="pattern in U-labels, any case"),
+        pytest.param("name pattern", "*CHEN-S*", True, id="a part, in any case"),
+        pytest.param("name pattern", "*", True, id="everything"),
         pytest.param("name pattern", "shop", False, id="a pattern is the whole name"),
         pytest.param("suffix", ".co.uk", True, id="suffix of two labels"),
         pytest.param("suffix", "uk", True, id="suffix without its dot"),

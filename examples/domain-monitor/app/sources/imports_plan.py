@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from sqlmodel import select
 
+from app.costs import type_in_each, typed_of
 from app.domains import Domain
 from app.groups import Group, assign
 from core import Refused, Session
@@ -12,6 +13,7 @@ from core import Refused, Session
 from .imports import Row, Sheet
 from .storing import rows_of
 
+PRICE = ("renewal_price", "currency")  # a price in a file is one that a person says: no read replaces it
 Outcome = Literal["wrong", "new", "changed", "unchanged"]
 
 
@@ -43,7 +45,10 @@ class Plan:
 
 def plan(db: Session, sheet: Sheet) -> Plan:
     """Compare the rows of a file with what is known."""
-    known = {row["name"]: row for row in db.execute(rows_of([row.name for row in sheet.rows])).mappings()}
+    names = [row.name for row in sheet.rows]
+    known = {row["name"]: dict(row) for row in db.execute(rows_of(names)).mappings()}
+    for name, typed in typed_of(db, names).items():
+        known[name] |= {"renewal_price": typed["price"], "currency": typed["currency"]}
     groups: dict[int | None, str] = {id: name for id, name in db.execute(select(Group.id, Group.name))}
     lines = [line_of(row, known.get(row.name), groups) for row in sheet.rows]
     wanted = {line.row.group for line in lines if line.outcome != "wrong" and line.row.group}
@@ -85,15 +90,19 @@ def apply(db: Session, planned: Plan, *, by: str) -> int:
     db.flush()
     ids = {name: id for id, name in db.execute(select(Group.id, Group.name))}
     shapes: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    prices: dict[str, dict[str, Any]] = {}
     for row in planned.writes:
+        if "renewal_price" in row.values:
+            prices[row.name] = {"price": row.values["renewal_price"], "currency": row.values["currency"]}
         typed = (
             {"group_id": ids[row.group], "group_is_typed": True, "group_said": f"imported by {by}", "rule_id": None}
             if row.group
             else {}
         )
-        values = row.values | typed
+        values = {name: value for name, value in row.values.items() if name not in PRICE} | typed
         shapes.setdefault(tuple(sorted(values)), []).append(values)
     for rows in shapes.values():  # an upsert takes rows with the same columns
         db.upsert(Domain, rows, key="name")
+    type_in_each(db, prices, said=f"imported by {by}")
     assign(db)
     return len(planned.writes)
