@@ -15,7 +15,11 @@ from tests.e2e.conftest import REPOSITORY, Seen, Tool
 
 pytestmark = pytest.mark.e2e
 Visit = Callable[..., Page]
-PAGES = ["/", "/domains", "/costs", "/groups", "/sources", "/sources/new", "/sources/import", "/changes", "/-/jobs"]
+PAGES = [
+    "/", "/domains", "/groups", "/groups/rules/new?kind=suffix&value=com&group_id=1&position=1", "/sources", "/sources/new",
+    "/sources/import", "/changes", "/-/jobs", "/costs", "/costs?by=suffix", "/costs/months", "/costs/savings",
+    "/costs/prices", "/costs/prices/import", "/costs/currency",
+]  # fmt: skip
 TOTAL = re.compile(r"^10,00\d$")  # another test may have added its two
 OF_TOTAL = re.compile(r"of 10,00\d$")
 NAMES = ["alpha-watch.com", "beta-watch.net"]
@@ -228,3 +232,16 @@ def test_another_host_s_request_is_seen(monitor: Tool, visit: Visit, seen: Seen)
     page.evaluate("new Image().src = 'http://localhost:9/pixel.png'")
     page.wait_for_timeout(200)
     assert any("Content Security Policy" in text for text in seen.complaints)
+
+
+def test_a_rule_shows_what_it_would_move_while_it_is_typed(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor, "/groups/rules/new")
+    page.get_by_label("Look at the").select_option("suffix")
+    page.get_by_label("Put it into").select_option(label="Engineering")
+    page.get_by_label("Asked as number").fill("1")
+    page.get_by_label("Value").fill("com")
+    expect(page.locator("#preview tbody tr").first).to_contain_text("Engineering")
+    assert page.get_by_label("Value").input_value() == "com"
+    page.get_by_role("button", name="Add rule").click()
+    expect(page.get_by_text("Rule 1 is added")).to_be_visible()
+    assert seen.complaints == []
