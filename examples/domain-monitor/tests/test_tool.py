@@ -1,10 +1,12 @@
 """The tool as a whole: its pages answer, its tables fit its models."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from starlette.testclient import TestClient
 
+from app.costs import ListPrice
 from app.domains import Domain
 from app.groups import Group, Rule
 from app.main import app
@@ -27,6 +29,18 @@ def test_no_page_answers_somebody_who_has_not_signed_in(path: str, served: TestC
     assert served.get(path).headers["location"].startswith("/-/sign-in")
 
 
+PATHS_OF_ALL = [
+    "/domains",
+    "/costs",
+    "/costs/months",
+    "/costs/savings",
+    "/costs/prices",
+    "/costs/currency",
+    "/groups",
+    "/automation",
+    "/automation/report",
+    "/sources",
+]
 BELOW_AN_ADMIN: list[Role] = ["viewer", "operator"]
 
 
@@ -39,17 +53,10 @@ def test_nobody_is_shown_what_they_may_not_use(
     db.flush()
     db.add(Rule(position=1, kind="suffix", value="shop", group_id=group.id or 0))
     db.add(Domain(name="acme.shop", shown_name="acme.shop", source_id=source.id, missing_since=now()))
+    db.add(ListPrice(registrar="North", suffix="shop", price=Decimal(30), currency="USD"))
     db.commit()
     asked = client_as(role)
-    for path in [
-        "/domains",
-        "/domains/acme.shop",
-        "/costs",
-        "/groups",
-        "/automation",
-        "/automation/report",
-        "/sources",
-    ]:
+    for path in [*PATHS_OF_ALL, "/domains/acme.shop"]:
         page = html(asked.get(path))
         links = {link.attribute("href") or "" for link in page.all("main a")}
         assert {link: asked.get(link).status_code for link in links if link.startswith("/")} == {

@@ -53,7 +53,11 @@ def save_rule(id: int, db: DB, data: Data) -> View | Go:
 
 def tried(db: Session, typed: Mapping[str, Any], rule: Rule | None = None) -> FormView:
     """What was typed to be tried, or the form as it is opened."""
-    return read(db, typed, rule) if "value" in typed else RULE.show(db, rule)
+    if "value" not in typed:
+        return RULE.show(db, rule)
+    return read(
+        db, {field.name: typed.get(field.name) for field in RULE.fields}, rule
+    )  # without its token: not sent yet
 
 
 def saved(db: Session, data: Data, rule: Rule | None, done: str) -> View | Go:
