@@ -17,8 +17,8 @@ pytestmark = pytest.mark.e2e
 Visit = Callable[..., Page]
 PAGES = [
     "/", "/domains", "/groups", "/groups/rules/new?kind=suffix&value=com&group_id=1&position=1", "/sources",
-    "/sources/new", "/sources/import", "/changes", "/-/jobs", "/costs", "/costs?by=suffix", "/costs/months", "/costs/savings",
-    "/costs/prices", "/costs/prices/import", "/costs/currency",
+    "/sources/new", "/sources/import", "/changes", "/-/jobs", "/costs", "/costs?by=suffix", "/costs/months",
+    "/costs/savings", "/costs/prices", "/costs/prices/import", "/costs/currency",
 ]  # fmt: skip
 TOTAL = re.compile(r"^10,00\d$")  # another test may have added its two
 OF_TOTAL = re.compile(r"of 10,00\d$")
