@@ -11,7 +11,7 @@ _USED = re.compile(r'class="((?:[^"{]|{{.*?}}|{%.*?%})*)"')
 def unstyled(root: Path) -> list[str]:
     """The classes in the project's templates that no stylesheet has, with their places."""
     app = root / "app"
-    sheets = [root / "core" / "static" / "core.css", *app.glob("static/**/*.css")]
+    sheets = [*root.glob("core/static/core.css"), *app.glob("static/**/*.css")]
     known = {name.replace("\\", "") for sheet in sheets for name in _CLASS.findall(sheet.read_text(errors="replace"))}
     found = []
     for path in sorted(app.rglob("*.html")):
