@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import quote, urlsplit
 
 from pydantic import TypeAdapter
@@ -23,16 +24,16 @@ Tone = Literal["", "good", "warn", "bad", "unknown"]
 LONGEST_TEXT = 60
 LARGEST_NUMBER = 2**63
 UNKNOWN, SECRET = "—", "••••"
+_KINDS: dict[Any, Kind] = {
+    bool: "flag", Enum: "choice", int | float | Decimal: "number", date: "date", object: "choice",
+}  # fmt: skip
 _LINKS = ("", "http", "https", "mailto")
 BRACES = re.compile(r"{(\w+)(?::\w+)?}")  # of a path, as in /domains/{id:int}
 
 
 @dataclass(slots=True)
 class Cell:
-    """What stands in one cell: text, a quieter note beside it, a state, the whole value on hover, a link.
-
-    A link to anything but a web or mail address is dropped: `javascript:` in somebody's data stays text.
-    """
+    """What stands in one cell: text, a quieter note beside it, a state, the whole value on hover, a link."""
 
     text: str
     note: str = ""
@@ -42,7 +43,7 @@ class Cell:
     mono: bool = False
 
     def __post_init__(self) -> None:
-        if self.href and not _is_link(self.href):
+        if self.href and not _is_link(self.href):  # `javascript:` in somebody's data stays text
             self.href = ""
 
 
@@ -72,20 +73,18 @@ class Column:
         hidden: bool = False,
         optional: bool = False,
     ) -> None:
+        self.name, self.expression = name or getattr(attribute, "key", None) or "", attribute
         if not isinstance(attribute, InstrumentedAttribute | ColumnElement) or not hasattr(attribute, "type"):
-            raise DeclarationError(
-                f"{declared_here()}: Column({attribute!r}) is no model attribute; write it like Column(Domain.name)."
-            )
-        self.name = name or getattr(attribute, "key", None) or ""
+            what = f"Column({attribute!r}) is no model attribute; write it like Column(Domain.name)."
+            raise DeclarationError(f"{declared_here()}: {what}")
         if not self.name:
-            raise DeclarationError(
-                f"{declared_here()}: a Column of an SQL expression needs a name: Column(func.now(), name='asked')."
-            )
-        self.expression: Any = attribute
+            what = "a Column of an SQL expression needs a name: Column(func.now(), name='asked')."
+            raise DeclarationError(f"{declared_here()}: {what}")
         self.label = label or self.name.removesuffix("_id").replace("_", " ").capitalize()
         self.sort, self.empty, self.hidden, self.optional = sort, empty, hidden, optional
         self.type = _python_type(attribute.type)
-        self.kind: Kind = "text" if filter == "text" else _kind(self.type)
+        kinds = (kind for types, kind in _KINDS.items() if issubclass(self.type, types))
+        self.kind: Kind = "text" if filter == "text" else next(kinds)
         self.is_secret = isinstance(attribute.type, Encrypted)
         self.search, self.filter = search and not self.is_secret, bool(filter) and not self.is_secret
         self.show, self._nothing = show, Cell(empty, tone="unknown")
@@ -110,7 +109,7 @@ class Column:
 
     def parse(self, text: str) -> Any:
         """A value of the column's type from a URL; ValueError when it is none that can be stored."""
-        value = text if self.type is str else TypeAdapter(self.type).validate_python(text)
+        value = TypeAdapter(self.type).validate_python(text)
         if isinstance(value, int) and not -LARGEST_NUMBER <= value < LARGEST_NUMBER:
             raise ValueError(f"{text} is too large")
         return value
@@ -159,20 +158,10 @@ def _is_link(href: str) -> bool:
 
 def _python_type(type_: Any) -> type[Any]:
     """The type of a column's values; SQLModel's own types (texts, UTC moments) do not tell theirs."""
-    try:
-        whole: Any = type_.impl if isinstance(type_, TypeDecorator) else type_
-        found: type[Any] = whole.python_type
-    except NotImplementedError:
-        return str
-    return found
-
-
-def _kind(python: type[Any]) -> Kind:
-    if issubclass(python, bool):
-        return "flag"
-    if issubclass(python, int | float | Decimal) and not issubclass(python, Enum):
-        return "number"
-    return "date" if issubclass(python, date) else "choice"
+    whole = type_.impl if isinstance(type_, TypeDecorator) else type_
+    with suppress(NotImplementedError):
+        return cast(type[Any], whole.python_type)
+    return str
 
 
 def _in_words(value: Any) -> str:
