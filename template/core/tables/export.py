@@ -22,11 +22,8 @@ from .table import TableView
 
 BATCH = 500
 MOST_IN_XLSX = 1_048_575
-TYPES = {
-    "csv": "text/csv",
-    "json": "application/json",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
+_SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+TYPES = {"csv": "text/csv", "json": "application/json", "xlsx": _SHEET}
 Read = Callable[[], AbstractContextManager[Session]]
 
 

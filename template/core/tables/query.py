@@ -9,11 +9,12 @@ from urllib.parse import quote, unquote, urlencode
 
 from pydantic import TypeAdapter
 from sqlalchemy import Select, String, and_, cast, false, func, inspect, not_, or_, select, tuple_
+from sqlalchemy.orm import outerjoin
 from sqlmodel import SQLModel
 from starlette.datastructures import QueryParams
 
 from ..db import Session
-from .declare import Column, Row
+from .declare import Cell, Column, Row
 
 NONE, SOME = "none", "*"
 LONGEST_VALUE = 200
@@ -23,14 +24,6 @@ _ENDS = {"text": ["has"], "choice": ["has"], "number": ["from", "to"], "date": [
 _NUMBER = TypeAdapter(Decimal)
 
 Pairs = list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Chip:
-    """A filter in words, and the URL without it."""
-
-    label: str
-    href: str = ""
 
 
 class UrlState:
@@ -81,12 +74,15 @@ class Source:
 
     def __post_init__(self) -> None:
         self.by_name = {column.name: column for column in self.columns}
+        self.joined: Any = self.model
+        for model in self.joins:
+            self.joined = outerjoin(self.joined, model)
         self.primary: list[Any] = [getattr(self.model, key.name) for key in inspect(self.model).primary_key]
 
-    def narrow(self, db: Session, state: UrlState) -> tuple[list[Any], list[Chip]]:
+    def narrow(self, db: Session, state: UrlState) -> tuple[list[Any], list[Cell]]:
         """The conditions of a URL's search and filters, and in words each filter with its way out."""
         like = "contains" if db.get_bind().dialect.name == "sqlite" else "icontains"
-        chips: list[Chip] = []
+        chips: list[Cell] = []
         searched = [column for column in self.columns if column.search]
         words = state.get("q").split() if searched else []
         conditions: list[Any] = [or_(*(_contains(column, text, like) for column in searched)) for text in words]
@@ -114,19 +110,18 @@ class Source:
 
     def keys(self, conditions: Sequence[Any]) -> Select[Any]:
         """SELECT the keys of the rows that fulfil the conditions: only they are sorted and skipped over."""
-        return self._joined(select(*self.primary)).where(*conditions)
+        return select(*self.primary).select_from(self.joined).where(*conditions)
 
     def rows(self, keys: Any) -> Select[Any]:
         """SELECT all columns of the rows with these keys; the key also as `key_0`, which no column can hide."""
         columns = [c.expression.label(c.name) for c in self.columns]
         missing = [key for key in self.primary if key.key not in self.by_name]
         own = [key.label(f"key_{i}") for i, key in enumerate(self.primary)]
-        return self._joined(select(*columns, *missing, *own)).where(self.has(keys))
+        return select(*columns, *missing, *own).select_from(self.joined).where(self.has(keys))
 
     def count(self, conditions: Sequence[Any]) -> Select[Any]:
         """SELECT how many rows fulfil the conditions."""
-        counted = select(func.count())
-        return (self._joined(counted) if conditions else counted.select_from(self.model)).where(*conditions)
+        return select(func.count()).select_from(self.joined if conditions else self.model).where(*conditions)
 
     def has(self, keys: Any) -> Any:
         """Whether a row's key is among these: a SELECT of keys, or a list of tuples."""
@@ -145,12 +140,6 @@ class Source:
         pairs = zip(self.primary, text.replace("\0", "").split("/"), strict=True)
         return tuple(Column(key).parse(unquote(part)) for key, part in pairs)
 
-    def _joined(self, statement: Select[Any]) -> Select[Any]:
-        statement = statement.select_from(self.model)
-        for model in self.joins:
-            statement = statement.outerjoin(model)
-        return statement
-
 
 def _clean(value: str) -> str:
     """A value that every database takes: no NUL, of bounded length."""
@@ -163,25 +152,26 @@ def _contains(column: Column, text: str, like: str) -> Any:
     return getattr(whole, like)(text, autoescape=True)
 
 
-def _test(column: Column, state: UrlState, chips: list[Chip], like: str) -> Any:
+def _test(column: Column, state: UrlState, chips: list[Cell], like: str) -> Any:
     """What a URL asks of one column, None when nothing: one of its values, or what lies between both ends."""
     values, ends = state.all(column.name), []
+    called = column.label if column.label[1:2].isupper() else column.label[:1].lower() + column.label[1:]
     tests = [_is(column, value) for value in values[:MOST_VALUES]]
     said = {NONE: f"is {column.empty}", SOME: "has a value"}
     if len(values) <= CHIPS_EACH:
-        chips += [Chip(f"{column.said} {said.get(v, f'is {v}')}", state.drop(column.name, v)) for v in values]
+        chips += [Cell(f"{called} {said.get(v, f'is {v}')}", href=state.drop(column.name, v)) for v in values]
     else:
         cut = f", of which the first {MOST_VALUES} count" if len(values) > MOST_VALUES else ""
-        chips.append(Chip(f"{column.said} is one of {len(values):,} values{cut}", state.drop(column.name)))
+        chips.append(Cell(f"{called} is one of {len(values):,} values{cut}", href=state.drop(column.name)))
     for end in _ENDS[column.kind]:
         name = f"{column.name}.{end}"
         if text := state.get(name):
-            label = f"{column.said} {'contains' if end == 'has' else end} {text}"
+            label = f"{called} {'contains' if end == 'has' else end} {text}"
             try:
                 ends.append(_contains(column, text, like) if end == "has" else _bound(column, text, end))
             except ValueError:
                 label += f": no {column.kind}, left out"
-            chips.append(Chip(label, state.drop(name)))
+            chips.append(Cell(label, href=state.drop(name)))
     tests += [and_(*ends)] if ends else []
     return or_(*tests) if tests else None
 

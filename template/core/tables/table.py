@@ -15,7 +15,7 @@ from ..errors import DeclarationError, Refused
 from ..marks import Role, declared_here
 from ..security import local
 from .declare import BRACES, Cell, Column, Deed, Row, fill, word
-from .query import NONE, SOME, Chip, Pairs, Source, UrlState
+from .query import NONE, SOME, Pairs, Source, UrlState
 
 PAGE_SIZES = (25, 50, 100, 250)
 MOST_CHOICES = 200
@@ -34,15 +34,6 @@ class RowView:
     urls: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Filter:
-    """A column that can be filtered, and the values there are to choose."""
-
-    column: Column
-    kind: str
-    known: list[str]
-
-
 @dataclass
 class TableView:
     """One state of a table: `total` counts all rows, `matching` those that are left; no deed until `allow` is told."""
@@ -50,9 +41,9 @@ class TableView:
     source: Source
     state: UrlState
     conditions: list[Any]
-    chips: list[Chip]
+    chips: list[Cell]
     shown: list[Column]
-    filters: list[Filter]
+    filters: list[dict[str, Any]]
     total: int
     matching: int
     size: int
@@ -72,7 +63,7 @@ class TableView:
     @property
     def kept(self) -> Pairs:
         """What the URL says beside search, filters and page."""
-        names = [f"{f.column.name}{end}" for f in self.filters for end in ("", ".has", ".from", ".to")]
+        names = [f"{f['column'].name}{end}" for f in self.filters for end in ("", ".has", ".from", ".to")]
         return self.state.without("q", "match", "page", "format", "table", *names)
 
     def allow(self, may: Callable[[Role], bool]) -> None:
@@ -84,39 +75,31 @@ class TableView:
 
 @dataclass(frozen=True)
 class Picked:
-    """The rows that somebody picked: `where` for a statement about them, how many, and the way `back`.
-
-    Until `is_confirmed`, answer with View("core/confirm.html", picked=picked), which asks and comes again.
-    """
+    """The rows that somebody picked; until `is_confirmed`, answer with View("core/confirm.html", picked=picked)."""
 
     where: list[Any]
     count: int
     back: str
     is_confirmed: bool
     sample: list[str]
-    chips: list[Chip]
+    chips: list[Cell]
     hidden: Pairs
 
 
 class Table:
-    """A list of rows, declared once; `load` answers one URL.
-
-    `joins` are models reached by a foreign key (left joins); `sort` is one attribute or several names
-    ("-expires_at"); `link` is the URL of a row, with columns or key in braces: "/domains/{id}". `bulk` are
-    actions for picked rows, `actions` for one row: a path with braces, or an action that takes picked ones.
-    """
+    """A list of rows, declared once; `load` answers one URL."""
 
     def __init__(
         self,
         model: type[SQLModel],
         *columns: Column,
-        sort: Any = None,
-        link: str = "",
-        joins: Sequence[type[SQLModel]] = (),
+        sort: Any = None,  # an attribute, or names: "group,-price"
+        link: str = "",  # of a row, with columns or key in braces: "/domains/{id}"
+        joins: Sequence[type[SQLModel]] = (),  # reached by a foreign key
         size: int = 50,
         empty: str = "Rows appear here as soon as there are some.",
-        bulk: Sequence[Callable[..., Any]] = (),
-        actions: Sequence[Callable[..., Any]] = (),
+        bulk: Sequence[Callable[..., Any]] = (),  # actions for picked rows
+        actions: Sequence[Callable[..., Any]] = (),  # for one row: a path with braces, or an action for picked ones
     ) -> None:
         self.link, self.size, self.empty = link, size, empty
         self.offered = [Deed.of(f) for f in bulk], [Deed.of(f) for f in actions]
@@ -162,11 +145,11 @@ class Table:
 
     def picked(self, db: Session, data: FormData, *, where: Sequence[Any] = ()) -> Picked:
         """The rows that a form is about: those that were ticked, or all that the table's URL narrows to."""
-        source, back, chips = self.source, self.back(data), list[Chip]()
+        source, back, chips = self.source, self.back(data), list[Cell]()
         if data.get("all") and not data.get("only"):
             path, _, query = back.partition("?")
             conditions, chips = source.narrow(db, state := UrlState(path, query))
-            chips = [*([Chip(f"search for {q}")] if (q := state.get("q")) else []), *chips]
+            chips = [*([Cell(f"search for {q}")] if (q := state.get("q")) else []), *chips]
         else:
             keys = []
             for text in data.getlist("only") or data.getlist("key"):
@@ -196,7 +179,7 @@ class Table:
         return [able[0], *(c for c in picked or usual if c is not able[0])]
 
 
-def _filter(column: Column, db: Session, state: UrlState) -> Filter:
+def _filter(column: Column, db: Session, state: UrlState) -> dict[str, Any]:
     """One column's filter, its values from its own table alone; more than people read become a text to contain."""
     kind, known, one = str(column.kind), ["yes", "no"] if column.kind == "flag" else [], column.expression
     if kind == "choice":
@@ -205,4 +188,4 @@ def _filter(column: Column, db: Session, state: UrlState) -> Filter:
     if len(known) > MOST_CHOICES:
         kind, known = "text", []
     values = dict.fromkeys([*known, *state.all(column.name)])  # what is chosen stays, though no row has it
-    return Filter(column, kind, [value for value in values if value not in ("", NONE, SOME)])
+    return {"column": column, "kind": kind, "known": [value for value in values if value not in ("", NONE, SOME)]}
