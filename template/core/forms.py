@@ -1,7 +1,7 @@
 """Forms: declared from a model, validated by its types, shown again with what was typed and what is wrong."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -10,9 +10,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import to_jsonable_python
-from sqlalchemy import Column, PrimaryKeyConstraint, String, UniqueConstraint, delete, inspect, select
+from sqlalchemy import Column, String, delete, inspect, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import AutoString, SQLModel, col
 from sqlmodel import Field as ModelField
@@ -33,7 +31,7 @@ _KINDS = {Enum: "select", bool: "checkbox", int: "number", float: "number", Deci
 _KINDS |= {date: "date"}
 _LIMITS = ("ge", "le", "decimal_places", "min_length", "max_length")
 _NAMES = ("name", "title", "label")
-_seal = Encrypted()
+_DATA, _seal = TypeAdapter(dict[str, Any]), Encrypted()
 
 
 class SentForm(SQLModel, table=True):
@@ -56,10 +54,10 @@ class FieldView:
     """One input, ready to render: `kind` is a type of HTML's inputs, or datetime, textarea or select."""
 
     name: str
-    label: str
-    help: str
-    kind: str
-    required: bool
+    label: str = ""
+    help: str = ""
+    kind: str = "text"
+    required: bool = False
     value: str = ""
     checked: bool = False
     error: str = ""
@@ -86,66 +84,56 @@ class FormView:
 
     def json(self) -> dict[str, Any]:
         """The data as JSON can hold it."""
-        return dict(to_jsonable_python(self.data))
+        return dict(_DATA.dump_python(self.data, mode="json"))
 
     def reject(self, name: str, error: str) -> None:
         """Say what is wrong with one field, or with the whole form (name "")."""
-        found = next((one for one in self.fields if one.name == name), FieldView("", "", "", "hidden", False))
+        found = next((one for one in self.fields if one.name == name), FieldView(""))
         found.error = f"{found.error} {error}".strip()
         self.problems = [*(one for one in self.problems if one is not found), found]
 
 
+@dataclass(eq=False)
 class Field:
-    """One input of a form: a model's attribute, with what its type does not say."""
+    """One input of a form: a model's attribute (or a name and its info), with what its type does not say."""
 
-    column: Column[Any] | None = None
-    choices: Choices | None = None
-    secret = False
+    attribute: Any
+    _: KW_ONLY
+    label: str = ""
+    help: str = ""
+    choices: Choices | None = None  # or a function of the session; a foreign key offers its table's rows by itself
+    secret: bool = False  # what is stored is not shown, and is kept when the input is left empty
+    multiline: bool = False
+    placeholder: str = ""
+    info: Any = None
 
-    def __init__(
-        self,
-        attribute: Any,
-        *,
-        label: str = "",
-        help: str = "",
-        choices: Choices | None = None,  # or a function of the session; a foreign key offers its table's rows by itself
-        secret: bool = False,  # what is stored is not shown, and is kept when the input is left empty
-        multiline: bool = False,
-        placeholder: str = "",
-    ) -> None:
-        model = getattr(attribute, "class_", None)
-        if model is None or attribute.key not in model.model_fields:
-            what = f"Field({attribute!r}) is no model attribute; write it like Field(Domain.name)."
+    def __post_init__(self) -> None:
+        self.name: str = getattr(self.attribute, "key", self.attribute)
+        model: Any = getattr(self.attribute, "class_", None)
+        if not self.info and (model is None or self.name not in model.model_fields):
+            what = f"Field({self.attribute!r}) is no model attribute; write it like Field(Domain.name)."
             raise DeclarationError(f"{declared_here()}: {what}")
-        self.column, self.choices, self.secret = inspect(model).columns[attribute.key], choices, secret
-        self._describe(attribute.key, model.model_fields[attribute.key])
-        self.blank.label, self.blank.help = label or self.blank.label, help or self.blank.help
-        self.blank.placeholder = placeholder
-        if secret or multiline:
-            self.blank.kind = "password" if secret else "textarea"
-
-    @classmethod
-    def plain(cls, name: str, info: FieldInfo) -> "Field":
-        """An input that no model stands behind, such as a parameter of a job."""
-        made = cls.__new__(cls)
-        made._describe(name, info)
-        return made
-
-    def _describe(self, name: str, info: FieldInfo) -> None:
-        self.name, self.info = name, info
-        parts = get_args(info.annotation) if get_origin(info.annotation) in (Union, UnionType) else (info.annotation,)
+        self.info = self.info or model.model_fields[self.name]
+        column = inspect(model).columns[self.name] if model else Column()
+        self.is_unique, self.points_to = column.unique or column.primary_key, next(iter(column.foreign_keys), None)
+        asked = self.info.annotation
+        parts = get_args(asked) if get_origin(asked) in (Union, UnionType) else (asked,)
         self.type: Any = next(part for part in parts if part is not NoneType)
-        self.is_optional = NoneType in parts
-        self.points_to = next(iter(self.column.foreign_keys), None) if self.column is not None else None
-        is_chosen = self.choices is not None or self.points_to or get_origin(self.type) is Literal
+        self.is_optional, self.kind = NoneType in parts, self._kind()
+        self.is_required = not self.is_optional and self.kind != "checkbox" and self.info.is_required()
+        self.label = self.label or self.name.removesuffix("_id").replace("_", " ").capitalize()
+        self.limits: dict[str, Any] = {"decimal_places": 0} if self.type is int else {}
+        for rule in self.info.metadata:
+            self.limits |= {limit: getattr(rule, limit) for limit in _LIMITS if hasattr(rule, limit)}
+
+    def _kind(self) -> str:
+        if self.secret or self.multiline:
+            return "password" if self.secret else "textarea"
+        if self.choices is not None or self.points_to or get_origin(self.type) is Literal:
+            return "select"
         known = [kind for one, kind in _KINDS.items() if isinstance(self.type, type) and issubclass(self.type, one)]
         named = [kind for kind in ("email", "url") if kind in getattr(self.type, "__name__", "").lower()]
-        kind = "select" if is_chosen else [*known, *named, "text"][0]
-        self.is_required = not self.is_optional and kind != "checkbox" and info.is_required()
-        label = name.removesuffix("_id").replace("_", " ").capitalize()
-        limits: dict[str, Any] = {"decimal_places": 0} if self.type is int else {}
-        limits |= {limit: getattr(rule, limit) for rule in info.metadata for limit in _LIMITS if hasattr(rule, limit)}
-        self.blank = FieldView(name, label, info.description or "", kind, self.is_required, limits=limits)
+        return [*known, *named, "text"][0]
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -166,7 +154,7 @@ class Field:
             texts = [column for column in key.table.c if isinstance(column.type, String | AutoString)]
             shown = min([*texts, key], key=lambda column: column.name not in _NAMES)
             given = db.execute(select(key, shown).order_by(shown))
-        elif given is None and self.blank.kind == "select":
+        elif given is None and self.kind == "select":
             values = get_args(self.type) or [one.value for one in self.type]
             given = [(value, str(value).replace("_", " ")) for value in values]
         pairs = ((one, one) if isinstance(one, str) else one for one in given or ())
@@ -174,10 +162,10 @@ class Field:
 
     def view(self, value: Any, options: Options, *, is_kept: bool = False) -> FieldView:
         """The input with a value in it; `is_kept` when leaving it empty keeps what is stored."""
-        text = "" if self.secret else text_of(value)
-        shown = replace(self.blank, value=text, options=options, checked=value in (True, "true", "on"))
-        if is_kept:
-            shown.required, shown.placeholder = False, "Leave empty to keep it"
+        shown = FieldView(self.name, self.label, self.help or self.info.description or "", self.kind)
+        shown.value, shown.checked = "" if self.secret else text_of(value), value in (True, "true", "on")
+        shown.options, shown.limits, shown.required = options, self.limits, self.is_required and not is_kept
+        shown.placeholder = "Leave empty to keep it" if is_kept else self.placeholder
         return shown
 
     def parse(self, typed: object, options: Options) -> Any:
@@ -185,11 +173,10 @@ class Field:
         text = _typed(typed)
         if not text and self.is_required:
             raise ValueError("This is needed.")
-        if not text and self.blank.kind != "checkbox":
+        if not text and self.kind != "checkbox":
             return None if self.is_optional else self.default()
-        if self.blank.kind == "select" and text not in dict(options):
-            is_gone = self.points_to and self.choices is None
-            raise ValueError("It is gone; choose another." if is_gone else f"{text!r} is not one of the choices.")
+        if self.kind == "select" and text not in dict(options):
+            raise ValueError(f"{text!r} is not one of the choices.")
         try:
             value: Any = self.adapter.validate_python(text or "false")
         except ValidationError as error:
@@ -199,7 +186,7 @@ class Field:
             raise ValueError("Should be a number that can be stored.")
         if isinstance(value, datetime):
             return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-        return str(value) if self.blank.kind in ("email", "url") else value
+        return str(value) if self.kind in ("email", "url") else value
 
     def said(self, value: Any, options: Options) -> str:
         """A stored value as a person compares it."""
@@ -215,14 +202,6 @@ class Form:
         if not fields:
             raise DeclarationError(f"{declared_here()}: Form({name}) has no fields; add a Field({name}.…).")
 
-    @cached_property
-    def unique(self) -> set[tuple[str, ...]]:
-        """The fields, each alone or several together, in which no two rows may be the same."""
-        own, table = {one.name for one in self.fields if one.column is not None}, inspect(self.model).local_table
-        rules = [one for one in table.constraints if isinstance(one, UniqueConstraint | PrimaryKeyConstraint)]
-        groups = {(one.name,) for one in table.c if one.unique} | {tuple(rule.columns.keys()) for rule in rules}
-        return {names for names in groups if own.issuperset(names)}
-
     def show(self, db: Session, row: SQLModel | None = None, **values: Any) -> FormView:
         """An empty form, or one with a row's (or these) values."""
         given = {one.name: getattr(row, one.name) if row else one.default() for one in self.fields} | values
@@ -231,18 +210,22 @@ class Form:
 
     def read(self, db: Session, typed: Mapping[str, Any], row: SQLModel | None = None) -> FormView:
         """Validate what was typed, over `row` if one is edited; SentAgain for a new row that was sent and saved."""
-        sent, is_changed = _sent(db, typed), self._is_changed(db, row, typed)
+        sent, is_changed = _sent(db, typed), False
+        if row is not None and (version := typed.get("_version")):
+            db.refresh(row, with_for_update=True)
+            is_changed = _seal.process_result_value(version, db.get_bind().dialect) != self._print(row)
         shown = self.validate(typed, row, {one.name: one.options(db) for one in self.fields})
         shown.hidden = self._hidden(db, row)
-        for names in self.unique:
-            values = {getattr(self.model, name): shown.data.get(name) for name in names}
-            is_own = row is not None and all(getattr(row, one.key) == value for one, value in values.items())
-            is_taken = select(*values).where(*(one == value for one, value in values.items()))
-            if None not in values.values() and not is_own and db.execute(is_taken).first():
-                shown.reject(names[0], f"{' and '.join(map(text_of, values.values()))} is taken.")
-        for one, view in zip(self.fields, shown.fields, strict=True) if is_changed else ():
-            stored = getattr(row, one.name)
-            if view.error or shown.data.get(one.name, stored) != stored:
+        for one, view in zip(self.fields, shown.fields, strict=True):
+            stored = getattr(row, one.name, None)
+            value = shown.data.get(one.name, stored)
+            if (
+                one.is_unique
+                and value != stored
+                and db.execute(select(one.attribute).filter_by(**{one.name: value})).first()
+            ):
+                shown.reject(one.name, f"{value} is taken.")
+            if is_changed and (view.error or value != stored):
                 view.stored = one.said(stored, view.options)
         if any(view.stored for view in shown.fields):
             shown.reject("", CHANGED)
@@ -290,13 +273,6 @@ class Form:
 
     def _print(self, row: SQLModel) -> str:
         return fingerprint(repr([getattr(row, one.name) for one in self.fields]))
-
-    def _is_changed(self, db: Session, row: SQLModel | None, typed: Mapping[str, Any]) -> bool:
-        """Whether the row is another than the one that the form was made from."""
-        if row is None or not typed.get("_version") or not inspect(row).persistent:
-            return False
-        db.refresh(row, with_for_update=True)
-        return bool(_seal.process_result_value(typed["_version"], db.get_bind().dialect) != self._print(row))
 
 
 def _sent(db: Session, typed: Mapping[str, Any]) -> SentForm | None:
