@@ -27,11 +27,11 @@ Check = Callable[[dict[str, Any]], Sequence[tuple[str, str]]]
 LARGEST_NUMBER = 2**63
 SENT_KEPT = timedelta(days=1)
 CHANGED = "Somebody changed this meanwhile; what is stored now stands beside what you typed. Save again to overwrite."
-_KINDS = {Enum: "select", bool: "checkbox", int: "number", float: "number", Decimal: "number", datetime: "datetime"}
-_KINDS |= {date: "date"}
+_NUMBER = int | float | Decimal
+_KINDS: dict[Any, str] = {Enum: "select", bool: "checkbox", _NUMBER: "number", datetime: "datetime", date: "date"}
 _LIMITS = ("ge", "le", "decimal_places", "min_length", "max_length")
 _NAMES = ("name", "title", "label")
-_DATA, _seal = TypeAdapter(dict[str, Any]), Encrypted()
+_DATA, _SEAL = TypeAdapter(dict[str, Any]), Encrypted()
 
 
 class SentForm(SQLModel, table=True):
@@ -182,7 +182,7 @@ class Field:
         except ValidationError as error:
             said = str(error.errors()[0]["msg"]).removeprefix("Value error, ").removeprefix("Input ")
             raise ValueError(f"{said[:1].upper()}{said[1:]}.") from error
-        if isinstance(value, int | float | Decimal) and not -LARGEST_NUMBER < value < LARGEST_NUMBER:
+        if isinstance(value, _NUMBER) and not -LARGEST_NUMBER < value < LARGEST_NUMBER:
             raise ValueError("Should be a number that can be stored.")
         if isinstance(value, datetime):
             return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
@@ -213,17 +213,14 @@ class Form:
         sent, is_changed = _sent(db, typed), False
         if row is not None and (version := typed.get("_version")):
             db.refresh(row, with_for_update=True)
-            is_changed = _seal.process_result_value(version, db.get_bind().dialect) != self._print(row)
+            is_changed = _SEAL.process_result_value(version, db.get_bind().dialect) != self._print(row)
         shown = self.validate(typed, row, {one.name: one.options(db) for one in self.fields})
         shown.hidden = self._hidden(db, row)
         for one, view in zip(self.fields, shown.fields, strict=True):
             stored = getattr(row, one.name, None)
             value = shown.data.get(one.name, stored)
-            if (
-                one.is_unique
-                and value != stored
-                and db.execute(select(one.attribute).filter_by(**{one.name: value})).first()
-            ):
+            same = select(one.attribute).where(one.attribute == value) if one.is_unique else None
+            if same is not None and value not in (None, stored) and db.execute(same).first():
                 shown.reject(one.name, f"{value} is taken.")
             if is_changed and (view.error or value != stored):
                 view.stored = one.said(stored, view.options)
@@ -269,7 +266,7 @@ class Form:
         """What a form brings back: a token to be used once; or what the row was, sealed, for it may hold secrets."""
         if row is None:
             return {"_once": new_token()}
-        return {"_version": str(_seal.process_bind_param(self._print(row), db.get_bind().dialect))}
+        return {"_version": str(_SEAL.process_bind_param(self._print(row), db.get_bind().dialect))}
 
     def _print(self, row: SQLModel) -> str:
         return fingerprint(repr([getattr(row, one.name) for one in self.fields]))

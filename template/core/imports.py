@@ -9,17 +9,14 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import SQLModel
 from starlette.datastructures import UploadFile
 
 from . import sheets
 from .db import Session
 from .errors import Refused, UserError
-from .forms import Field, FieldView, Form, FormView, Options, text_of
+from .forms import FieldView, Form, FormView, text_of
 
-LARGEST = 5_000_000  # bytes
 LONGEST = 3_000  # rows: a file is one transaction, in which nobody else can write
-OUT = "-"
 Rows = list[tuple[int, list[str]]]
 _ROWS = TypeAdapter(Rows)
 
@@ -38,10 +35,11 @@ class Line:
 
 @dataclass
 class ImportView:
-    """Where an import stands: a form to fill in, or lines to agree to; `said` when it is done."""
+    """Where an import stands: a form to choose a file, or lines to agree to; `said` when it is done."""
 
     form: FormView
     lines: list[Line] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     said: str = ""
 
     @property
@@ -60,51 +58,39 @@ class Import:
     def show(self, error: str = "") -> ImportView:
         """The first step: choose a file; `error` says what was wrong with the last one."""
         names = ", ".join(one.label for one in self.form.fields)
-        help = f"CSV or XLSX, up to {LONGEST:,} rows below one of names: {names}. An empty cell changes nothing."
+        help = (
+            f"CSV or XLSX, up to {LONGEST:,} rows below one with names out of: {names}. An empty cell changes nothing."
+        )
         step = ImportView(FormView([FieldView("file", "File", help, "file", True)]))
         if error:
             step.form.reject("file", error)
         return step
 
     def take(self, db: Session, data: Mapping[str, Any]) -> ImportView:
-        """One step on: a file was sent, its columns were chosen, or what it would do was agreed to."""
+        """One step on: a file was sent, or what it would do was agreed to."""
+        words = {word.casefold(): one.name for one in self.form.fields for word in (one.name, one.label)}
         try:
             rows = _rows(data)
+            names = [words.get(head.casefold(), "") for head in rows[0][1]]
+            if len(set(filter(None, names))) != len(list(filter(None, names))) or self.key.name not in names:
+                raise UserError(f"Name one column {self.key.label}, which tells rows apart, and no two alike.")
         except UserError as error:
             return self.show(str(error))
-        step = ImportView(self._columns(rows[0][1], data))
+        left_out = [head for head, name in zip(rows[0][1], names, strict=True) if head and not name]
+        step = ImportView(FormView([]), self._plan(db, names, rows[1:]), left_out)
         step.form.hidden["rows"] = _ROWS.dump_json(rows).decode()
-        if "column-0" in data and step.form.is_valid:
-            step.form.hidden |= {one.name: one.value for one in step.form.fields}
-            step.lines = self._plan(db, rows[1:], [self.fields.get(one.value) for one in step.form.fields])
-        if step.lines and "apply" in data:
+        if "apply" in data:
             step.said = self._write(db, step.lines)
         return step
 
-    def _columns(self, heads: list[str], data: Mapping[str, Any]) -> FormView:
-        """What each column holds: as chosen, else as its name says."""
-        guesses = {word.casefold(): one.name for one in self.form.fields for word in (one.name, one.label)}
-        options, taken = [(OUT, "leave out"), *((one.name, one.label) for one in self.form.fields)], {OUT}
-        shown = FormView([])
-        for i, head in enumerate(heads):
-            name, value = f"column-{i}", str(data.get(f"column-{i}") or guesses.get(head.casefold(), OUT))
-            label = f"Column “{head[:60] or i + 1}”"
-            shown.fields.append(FieldView(name, label, "", "select", True, value, options=options))
-            if value != OUT and value in taken:
-                shown.reject(name, "Another column is that already; leave one of them out.")
-            taken.add(value)
-        if self.key.name not in taken and "column-0" in data:
-            shown.reject("", f"Say which column is the {self.key.label.lower()}: it tells rows apart.")
-        return shown
-
-    def _plan(self, db: Session, rows: Rows, columns: list[Field | None]) -> list[Line]:
+    def _plan(self, db: Session, columns: list[str], rows: Rows) -> list[Line]:
         """What each row would do to what is there now; an empty cell never blanks what is known."""
         options = {name: one.options(db) for name, one in self.fields.items()}
-        values = {name: {label.casefold(): value for value, label in pairs} for name, pairs in options.items()}
+        by_label = {name: {label.casefold(): value for value, label in pairs} for name, pairs in options.items()}
         lines, seen, name = [], dict[Any, int](), self.key.name
         for number, cells in rows:
-            pairs = [(one.name, cell) for one, cell in zip(columns, cells, strict=False) if one and cell]
-            line = Line(number, {one: values[one].get(cell.casefold(), cell) for one, cell in pairs})
+            pairs = [(n, cell) for n, cell in zip(columns, cells, strict=False) if n and cell]
+            line = Line(number, {n: by_label[n].get(cell.casefold(), cell) for n, cell in pairs})
             with suppress(ValueError):
                 line.key = self.key.parse(line.typed.get(name), options[name])
                 if seen.setdefault(line.key, number) != number:
@@ -115,24 +101,21 @@ class Import:
         found = select(self.form.model).where(getattr(self.form.model, name).in_(seen))
         known = {getattr(row, name): row for row in db.execute(found).scalars()}
         for line in lines:
-            self._compare(line, known.get(line.key), options)
+            row = known.get(line.key)
+            old = {n: one.default() if row is None else getattr(row, n) for n, one in self.fields.items()}
+            start = {n: text_of(value) for n, value in old.items() if not self.fields[n].secret}
+            shown = self.form.validate(start | line.typed, row, options)
+            line.values = old | {n: value for n, value in shown.data.items() if row is None or n in line.typed}
+            if line.what or not shown.is_valid:
+                line.what += [f"{one.label}: {one.error}".removeprefix(": ") for one in shown.problems]
+                continue
+            for one in (self.fields[n] for n in line.typed if n != name):
+                was, value = (one.said(values[one.name], options[one.name]) for values in (old, line.values))
+                if row is None or old[one.name] != line.values[one.name]:
+                    line.what.append(f"{one.label}: {value}" if row is None else f"{one.label}: {was} → {value}")
+            outcome = "changed" if line.what else "as before"
+            line.outcome = outcome if row is not None else "new"
         return lines
-
-    def _compare(self, line: Line, row: SQLModel | None, options: dict[str, Options]) -> None:
-        """What a row would do, beside the one that is there."""
-        old = {n: one.default() if row is None else getattr(row, n) for n, one in self.fields.items()}
-        start = {name: text_of(value) for name, value in old.items() if not self.fields[name].secret}
-        shown = self.form.validate(start | line.typed, row, options)
-        line.what += [f"{one.label}: {one.error}".removeprefix(": ") for one in shown.problems]
-        line.values = old | {name: value for name, value in shown.data.items() if row is None or name in line.typed}
-        if line.what:
-            return
-        for name in (name for name in line.typed if name != self.key.name):
-            one, was, value = self.fields[name], old[name], line.values[name]
-            if row is None or was != value:
-                arrow = f"{one.said(was, options[name])} → " if row is not None else ""
-                line.what.append(f"{one.label}: {arrow}{one.said(value, options[name])}")
-        line.outcome = "new" if row is None else "changed" if line.what else "as before"
 
     def _write(self, db: Session, lines: list[Line]) -> str:
         if wrong := sum(line.outcome == "wrong" for line in lines):
@@ -148,17 +131,13 @@ class Import:
 
 def _rows(data: Mapping[str, Any]) -> Rows:
     """The rows of the file that was sent, or those that come back with a form; UserError when there are none."""
+    rows: Rows = []
     if isinstance(file := data.get("file"), UploadFile):
-        content = file.file.read(LARGEST + 1)
-        if not 0 < len(content) <= LARGEST:
-            raise UserError(f"Choose a file that is not empty, of at most {LARGEST // 1_000_000} MB.")
-        filled = ((number, row) for number, row in enumerate(sheets.read(content, str(file.filename)), 1) if any(row))
-        rows = list(islice(filled, LONGEST + 2))
+        found = enumerate(sheets.read(file.file.read(), str(file.filename)), 1)
+        rows = list(islice(((number, row) for number, row in found if any(row)), LONGEST + 2))
     else:
-        try:
+        with suppress(ValidationError):
             rows = _ROWS.validate_json(str(data.get("rows")))
-        except ValidationError as error:
-            raise UserError("Choose a file.") from error
     if not 2 <= len(rows) <= LONGEST + 1:
         raise UserError(f"It needs a first row that names the columns, and 1 to {LONGEST:,} rows below it.")
     return rows

@@ -40,11 +40,10 @@ def write(title: str, rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
 
 
 def _csv(content: bytes) -> Iterator[list[str]]:
-    is_utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
-    if content.startswith(b"\xd0\xcf\x11\xe0") or (b"\0" in content and not is_utf16):
+    if b"\0" in content:
         raise ValueError("it is neither")
     try:
-        text = content.decode("utf-16" if is_utf16 else "utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1252", errors="replace")  # as Excel writes, in Western Europe
     head = text.lstrip().partition("\n")[0]

@@ -197,10 +197,10 @@ def test_any_of_several_filters_is_enough_when_asked(client: TestClient) -> None
     assert column(html(client.get("/shop?maker=Bert&colour=red&match=any&q=e"))) == ["Easel", "bench"]
 
 
-def test_a_filter_takes_many_values_and_says_how_many_count(db: Session) -> None:
+def test_a_filter_takes_many_values_and_shows_those_that_count(db: Session) -> None:
     view = load(db, "&".join(f"stock={number}" for number in range(1200)))
-    assert [chip.text for chip in view.chips] == ["stock is one of 1,200 values, of which the first 100 count"]
-    assert (names(view), view.chips[0].href) == (["Easel", "armchair", "bench", "cot"], "/shop")
+    assert (len(view.chips), view.chips[-1].text) == (100, "stock is 99")
+    assert names(view) == ["Easel", "armchair", "bench", "cot"]
 
 
 def test_values_of_one_filter_widen_and_filters_narrow(db: Session) -> None:

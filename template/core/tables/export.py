@@ -28,21 +28,17 @@ Read = Callable[[], AbstractContextManager[Session]]
 
 
 def export(view: TableView, kind: str, read: Read) -> Response:
-    """All rows that match, in the order and columns shown; JSON gives one page when the URL names one."""
-    source, state = view.source, view.state
-    wanted = source.keys(view.conditions).order_by(*source.order(state))
-    is_paged = kind == "json" and bool(state.get("page") or state.get("size"))
-    if is_paged:
-        wanted = wanted.limit(view.size).offset((view.page - 1) * view.size)
-    elif kind == "xlsx" and view.matching > MOST_IN_XLSX:
+    """All rows that match, in the order and columns shown."""
+    source = view.source
+    if kind == "xlsx" and view.matching > MOST_IN_XLSX:
         raise Refused(422, f"A sheet holds {MOST_IN_XLSX:,} rows, and {view.matching:,} match; filter, or take CSV.")
     with read() as db:
-        keys = [tuple(key) for key in db.execute(wanted)]
+        keys = [tuple(key) for key in db.execute(source.keys(view.conditions).order_by(*source.order(view.state)))]
     rows, columns = _rows(view, keys, read), [column for column in view.shown if not column.is_secret]
     if kind == "json":
         names = {key.key: f"key_{i}" for i, key in enumerate(source.primary)} | {c.name: c.name for c in columns}
         named = ({name: row[label] for name, label in names.items()} for row in rows)
-        return StreamingResponse(_joined(_json(view, named, is_paged)), media_type=TYPES[kind])
+        return StreamingResponse(_joined(_json(view, named)), media_type=TYPES[kind])
     cells = ([row[column.name] for column in columns] for row in rows)
     lines = (list(map(_plain, line)) for line in chain([[column.label for column in columns]], cells))
     line = csv.writer(SimpleNamespace(write=str.encode)).writerow  # it returns what `write` does
@@ -60,11 +56,8 @@ def _rows(view: TableView, keys: Iterable[Any], read: Read) -> Iterator[Row]:
         yield from (found[key] for key in batch if key in found)
 
 
-def _json(view: TableView, rows: Iterable[dict[str, Any]], is_paged: bool) -> Iterator[bytes]:
-    page, pages = (view.page, view.pages) if is_paged else (1, 1)
-    following = view.state.with_(page=str(page + 1)) if page < pages else None
-    about = {"total": view.total, "matching": view.matching, "page": page, "pages": pages, "next": following}
-    yield to_json(about)[:-1] + b',"rows":['
+def _json(view: TableView, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    yield to_json({"total": view.total, "matching": view.matching})[:-1] + b',"rows":['
     comma = b""
     for row in rows:
         yield comma + to_json(row)

@@ -19,7 +19,6 @@ from .declare import Cell, Column, Row
 NONE, SOME = "none", "*"
 LONGEST_VALUE = 200
 MOST_VALUES = 100  # of one filter
-CHIPS_EACH = 5
 _ENDS = {"text": ["has"], "choice": ["has"], "number": ["from", "to"], "date": ["from", "to"], "flag": []}
 _NUMBER = TypeAdapter(Decimal)
 
@@ -154,15 +153,10 @@ def _contains(column: Column, text: str, like: str) -> Any:
 
 def _test(column: Column, state: UrlState, chips: list[Cell], like: str) -> Any:
     """What a URL asks of one column, None when nothing: one of its values, or what lies between both ends."""
-    values, ends = state.all(column.name), []
+    values, ends = state.all(column.name)[:MOST_VALUES], []
     called = column.label if column.label[1:2].isupper() else column.label[:1].lower() + column.label[1:]
-    tests = [_is(column, value) for value in values[:MOST_VALUES]]
-    said = {NONE: f"is {column.empty}", SOME: "has a value"}
-    if len(values) <= CHIPS_EACH:
-        chips += [Cell(f"{called} {said.get(v, f'is {v}')}", href=state.drop(column.name, v)) for v in values]
-    else:
-        cut = f", of which the first {MOST_VALUES} count" if len(values) > MOST_VALUES else ""
-        chips.append(Cell(f"{called} is one of {len(values):,} values{cut}", href=state.drop(column.name)))
+    tests, said = [_is(column, value) for value in values], {NONE: f"is {column.empty}", SOME: "has a value"}
+    chips += [Cell(f"{called} {said.get(v, f'is {v}')}", href=state.drop(column.name, v)) for v in values]
     for end in _ENDS[column.kind]:
         name = f"{column.name}.{end}"
         if text := state.get(name):

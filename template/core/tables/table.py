@@ -38,7 +38,7 @@ class RowView:
 class TableView:
     """One state of a table: `total` counts all rows, `matching` those that are left; no deed until `allow` is told."""
 
-    source: Source
+    table: "Table"
     state: UrlState
     conditions: list[Any]
     chips: list[Cell]
@@ -47,16 +47,15 @@ class TableView:
     total: int
     matching: int
     size: int
-    sizes: list[int]
-    empty: str
-    offered: tuple[list[Deed], list[Deed]]
     rows: list[RowView] = field(default_factory=list)
     bulk: list[Deed] = field(default_factory=list)
     actions: list[Deed] = field(default_factory=list)
     id: str = "table"
 
     def __post_init__(self) -> None:
+        self.source, self.empty = self.table.source, self.table.empty
         self.sorting, self.columns = self.source.sorting(self.state), self.source.columns
+        self.sizes = sorted({*PAGE_SIZES, self.table.size})
         self.pages = max(1, ceil(self.matching / self.size))
         self.page = min(self.state.number("page", 1), self.pages)
 
@@ -68,7 +67,7 @@ class TableView:
 
     def allow(self, may: Callable[[Role], bool]) -> None:
         """Offer the deeds that somebody with these rights may do."""
-        self.bulk, self.actions = ([deed for deed in deeds if may(deed.role)] for deeds in self.offered)
+        self.bulk, self.actions = ([deed for deed in deeds if may(deed.role)] for deeds in self.table.offered)
         for row in self.rows if self.actions else ():
             row.urls = [fill(deed.path, row.row) for deed in self.actions]
 
@@ -128,14 +127,11 @@ class Table:
         """The rows that a URL asks for, ready to render; `where` narrows what the table is about."""
         source, (narrows, chips) = self.source, self.source.narrow(db, state)
         conditions, order = [*where, *narrows], source.order(state)
-        sizes = sorted({*PAGE_SIZES, self.size})
-        size = asked if (asked := state.number("size", self.size)) in sizes else self.size
+        size = asked if (asked := state.number("size", self.size)) in PAGE_SIZES else self.size
         total = db.execute(source.count(where)).scalar_one()
         matching = db.execute(source.count(conditions)).scalar_one() if narrows else total
         shown, filters = self._shown(state), [_filter(column, db, state) for column in source.columns if column.filter]
-        view = TableView(
-            source, state, conditions, chips, shown, filters, total, matching, size, sizes, self.empty, self.offered
-        )
+        view = TableView(self, state, conditions, chips, shown, filters, total, matching, size)
         keys = source.keys(conditions).order_by(*order).limit(size).offset((view.page - 1) * size)
         view.rows = [
             RowView(fill(self.link, row), [c.cell(row[c.name], row) for c in shown], source.key_text(row), row)
