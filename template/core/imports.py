@@ -41,11 +41,7 @@ class ImportView:
     lines: list[Line] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     said: str = ""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status to show it with."""
-        return 200 if self.form.is_valid else 422
+    status: int = 200  # of HTTP, to show it with
 
 
 class Import:
@@ -58,12 +54,11 @@ class Import:
     def show(self, error: str = "") -> ImportView:
         """The first step: choose a file; `error` says what was wrong with the last one."""
         names = ", ".join(one.label for one in self.form.fields)
-        help = (
-            f"CSV or XLSX, up to {LONGEST:,} rows below one with names out of: {names}. An empty cell changes nothing."
-        )
+        help = f"CSV or XLSX, up to {LONGEST:,} rows below one of names: {names}. An empty cell changes nothing."
         step = ImportView(FormView([FieldView("file", "File", help, "file", True)]))
         if error:
             step.form.reject("file", error)
+            step.status = 422
         return step
 
     def take(self, db: Session, data: Mapping[str, Any]) -> ImportView:
@@ -72,11 +67,12 @@ class Import:
         try:
             rows = _rows(data)
             names = [words.get(head.casefold(), "") for head in rows[0][1]]
-            if len(set(filter(None, names))) != len(list(filter(None, names))) or self.key.name not in names:
+            known = [name for name in names if name]
+            if self.key.name not in known or len(set(known)) < len(known):
                 raise UserError(f"Name one column {self.key.label}, which tells rows apart, and no two alike.")
         except UserError as error:
             return self.show(str(error))
-        left_out = [head for head, name in zip(rows[0][1], names, strict=True) if head and not name]
+        left_out = [head for head in rows[0][1] if head and head.casefold() not in words]
         step = ImportView(FormView([]), self._plan(db, names, rows[1:]), left_out)
         step.form.hidden["rows"] = _ROWS.dump_json(rows).decode()
         if "apply" in data:
