@@ -134,7 +134,7 @@ def test_every_word_must_be_in_some_searched_column(q: str, expected: set[str], 
 def test_a_filter_leaves_what_fits_and_says_so(address: str, expected: str, said: str, db: Session) -> None:
     view = load(db, address)
     assert names(view) == expected.split()
-    assert [(chip.label, chip.href) for chip in view.chips] == [(said, "/shop")]
+    assert [(chip.text, chip.href) for chip in view.chips] == [(said, "/shop")]
     assert (view.matching, view.total) == (len(expected.split()), 5)
 
 
@@ -150,11 +150,11 @@ def test_a_filter_leaves_what_fits_and_says_so(address: str, expected: str, said
 )
 def test_a_value_that_cannot_be_read_narrows_nothing_and_says_so(address: str, said: str, db: Session) -> None:
     view = load(db, address)
-    assert [(chip.label, chip.href) for chip in view.chips] == [(said, "/shop")]
+    assert [(chip.text, chip.href) for chip in view.chips] == [(said, "/shop")]
     assert view.matching == view.total == 5
 
 
-@pytest.mark.parametrize("address", ["maker=", "is_new=any", "price.from=", "unknown=1", "name=bench", "weight.from=1"])
+@pytest.mark.parametrize("address", ["maker=", "price.from=", "unknown=1", "name=bench", "weight.from=1"])
 def test_what_is_no_filter_narrows_nothing(address: str, db: Session) -> None:
     view = load(db, address)
     assert (view.chips, view.matching) == ([], 5)
@@ -184,7 +184,7 @@ def test_empty_present_and_equal_can_be_asked_of_every_filter(
     address: str, expected: str, said: list[str], db: Session
 ) -> None:
     view = load(db, address)
-    assert (names(view), [chip.label for chip in view.chips]) == (expected.split(), said)
+    assert (names(view), [chip.text for chip in view.chips]) == (expected.split(), said)
 
 
 def test_any_of_several_filters_is_enough_when_asked(client: TestClient) -> None:
@@ -197,10 +197,10 @@ def test_any_of_several_filters_is_enough_when_asked(client: TestClient) -> None
     assert column(html(client.get("/shop?maker=Bert&colour=red&match=any&q=e"))) == ["Easel", "bench"]
 
 
-def test_a_filter_takes_many_values_and_says_how_many_count(db: Session) -> None:
+def test_a_filter_takes_many_values_and_shows_those_that_count(db: Session) -> None:
     view = load(db, "&".join(f"stock={number}" for number in range(1200)))
-    assert [chip.label for chip in view.chips] == ["stock is one of 1,200 values, of which the first 100 count"]
-    assert (names(view), view.chips[0].href) == (["Easel", "armchair", "bench", "cot"], "/shop")
+    assert (len(view.chips), view.chips[-1].text) == (100, "stock is 99")
+    assert names(view) == ["Easel", "armchair", "bench", "cot"]
 
 
 def test_values_of_one_filter_widen_and_filters_narrow(db: Session) -> None:
