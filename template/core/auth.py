@@ -162,18 +162,13 @@ def make_link(db: Session, user: User) -> str:
     return f"/-/sign-in/{secret}"
 
 
-def link_user(db: Session, secret: str) -> User | None:
-    """The user whom a link would sign in; None when it is used, expired or unknown."""
-    return _opened_by(db, secret, SignInLink)[1]
-
-
-def use_link(db: Session, secret: str) -> User | None:
-    """Take a link: the user, once; their other links are void."""
-    user = link_user(db, secret)
-    mine = delete(SignInLink).where(col(SignInLink.fingerprint) == fingerprint(secret))
-    if user is None or not db.bulk(mine, why="used"):
-        return None
-    db.bulk(delete(SignInLink).where(col(SignInLink.user_id) == user.id), why="another was used")
+def link_user(db: Session, secret: str, *, take: bool = False) -> User:
+    """The user whom a link signs in; `take` it, and it and their others are void. Refused (410) when it is too late."""
+    user, mine = _opened_by(db, secret, SignInLink)[1], col(SignInLink.fingerprint) == fingerprint(secret)
+    if user is None or (take and not db.bulk(delete(SignInLink).where(mine), why="used")):
+        raise Refused(410, "This link has been used or is too old. Make a new one: python -m core users link NAME")
+    if take:
+        db.bulk(delete(SignInLink).where(col(SignInLink.user_id) == user.id), why="another was used")
     return user
 
 

@@ -200,6 +200,16 @@ def set_cookie(response: Response, request: Request, name: str, value: str, *, m
     response.set_cookie(name, value, max_age, path=path, httponly=True, samesite="lax", secure=is_secure)
 
 
+def welcome(request: Request, db: Session, user: auth.User, target: str) -> Response:
+    """Sign this browser in as somebody, and go on to a path of this tool."""
+    settings: Settings = request.app.state.serving.settings
+    agent, days = request.headers.get("user-agent", ""), settings.session_days
+    secret = auth.sign_in(db, user, days=days, address=actor_of(request).address, agent=agent)
+    response = RedirectResponse(local(target), 303)
+    set_cookie(response, request, cookie_name(settings), secret, max_age=days * 86_400)
+    return response
+
+
 def actor_of(request: Request, did: str = "") -> Actor:
     """Who is to be named in the audit for what this request writes."""
     identity: Identity | None = request.scope["state"].get("identity")

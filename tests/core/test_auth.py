@@ -27,6 +27,12 @@ def secret_of(link: str) -> str:
     return link.removeprefix("/-/sign-in/")
 
 
+def is_void(db: Session, secret: str, *, take: bool = False) -> bool:
+    with pytest.raises(Refused) as refused:
+        auth.link_user(db, secret, take=take)
+    return refused.value.status == 410
+
+
 def count(db: Session, model: type[SQLModel]) -> int:
     return int(db.execute(select(func.count()).select_from(model)).scalar_one())
 
@@ -58,9 +64,9 @@ def test_a_link_signs_in_once(db: Session, ann: User) -> None:
     secret = secret_of(auth.make_link(db, ann))
     db.flush()
     assert auth.link_user(db, secret) is ann and auth.link_user(db, secret) is ann
-    assert auth.use_link(db, secret) is ann
+    assert auth.link_user(db, secret, take=True) is ann
     db.expire_all()
-    assert auth.use_link(db, secret) is None and auth.link_user(db, secret) is None
+    assert is_void(db, secret)
 
 
 def test_only_a_links_fingerprint_is_kept(db: Session, ann: User) -> None:
@@ -75,18 +81,18 @@ def test_a_link_that_another_used_meanwhile_signs_nobody_in(database: Database, 
     db.connection().exec_driver_sql(
         "CREATE TRIGGER first BEFORE DELETE ON core_sign_in_link BEGIN SELECT RAISE(IGNORE); END"
     )
-    assert auth.use_link(db, secret) is None
+    assert is_void(db, secret, take=True)
 
 
 def test_a_link_expires(db: Session, ann: User) -> None:
     secret = secret_of(auth.make_link(db, ann))
     db.flush()
     age(db, SignInLink, expires_at=timedelta(seconds=1))
-    assert auth.use_link(db, secret) is None
+    assert is_void(db, secret)
 
 
 def test_an_unknown_link_signs_nobody_in(db: Session) -> None:
-    assert auth.use_link(db, "guessed") is None
+    assert is_void(db, "guessed")
 
 
 def test_a_disabled_user_is_signed_out_and_kept_out(db: Session, ann: User) -> None:
@@ -99,7 +105,7 @@ def test_a_disabled_user_is_signed_out_and_kept_out(db: Session, ann: User) -> N
     late = secret_of(auth.make_link(db, ann))
     db.flush()
     assert auth.session_identity(db, session) is None
-    assert auth.link_user(db, link) is None and auth.link_user(db, late) is None
+    assert is_void(db, link) and is_void(db, late)
     assert auth.check_password(db, "ann", PASSWORD) is None
     assert count(db, SignedIn) == 0
 
@@ -206,8 +212,8 @@ def test_a_tool_is_new_until_somebody_signed_in_or_has_a_password(database: Data
 def test_using_one_link_voids_the_others(db: Session, ann: User) -> None:
     first, second = (secret_of(auth.make_link(db, ann)) for _ in range(2))
     db.flush()
-    assert auth.use_link(db, first)
-    assert auth.use_link(db, second) is None
+    assert auth.link_user(db, first, take=True)
+    assert is_void(db, second)
 
 
 def test_a_new_password_ends_what_the_old_one_opened(db: Session, ann: User) -> None:
