@@ -82,6 +82,9 @@ class Token(SQLModel, table=True):
     user_id: int | None = Field(default=None, foreign_key="core_user.id", ondelete="CASCADE", index=True)
 
 
+Opens = type[SignedIn] | type[Token]
+
+
 class Attempt(SQLModel, table=True):
     """How many wrong passwords came for one name, or from one address, and when the last one did."""
 
@@ -214,7 +217,6 @@ def enable(_db: Session, user: User) -> str:
     return f"{user.name} may sign in again"
 
 
-# What an admin may do to a user, on the page and on the command line; each says what came of it.
 DEEDS: dict[str, Callable[[Session, User], str]] = {"disable": disable, "enable": enable, "sign-out": sign_out}
 
 
@@ -266,22 +268,16 @@ def end_session(db: Session, key: str) -> None:
         db.changes.append(Change("sign out", "core_session", key, {}, {}))
 
 
-def session_identity(db: Session, secret: str) -> Identity | None:
-    """Who a session cookie belongs to."""
-    session, user = _opened_by(db, secret, SignedIn)
+def identity_of(db: Session, secret: str, kind: Opens) -> Identity | None:
+    """Who a session's or a token's secret stands for; somebody's token has at most their role and ends with them."""
+    row, user = _opened_by(db, secret, kind)
+    if isinstance(row, Token):
+        role, used_at = min(row.role, user.role if user else row.role, key=ROLES.index), row.last_used_at
+        is_stale = used_at is None or now() - used_at > SEEN_EVERY
+        return Identity(row.name, known_role(role), "token", row.id, tuple(row.scopes.split()), is_stale=is_stale)
     if user is None:
         return None
-    return Identity(user.name, known_role(user.role), "user", user.id, is_stale=now() - session.seen_at > SEEN_EVERY)
-
-
-def token_identity(db: Session, secret: str) -> Identity | None:
-    """Who a bearer token stands for; one that belongs to a person has at most their role, and ends with them."""
-    token, owner = _opened_by(db, secret, Token)
-    if token is None:
-        return None
-    role = min(token.role, owner.role if owner else token.role, key=ROLES.index)
-    is_stale = token.last_used_at is None or now() - token.last_used_at > SEEN_EVERY
-    return Identity(token.name, role, "token", token.id, tuple(token.scopes.split()), is_stale=is_stale)
+    return Identity(user.name, known_role(user.role), "user", user.id, is_stale=now() - row.seen_at > SEEN_EVERY)
 
 
 def touch(db: Session, identity: Identity, secret: str, *, days: int) -> None:

@@ -128,7 +128,7 @@ def test_tokens_are_made_listed_and_revoked(core: Command, database: Database) -
     scopes = ["--scope", "read", "--scope", "/services"]
     secret = core("token", "create", "--role", "viewer", "--name", "ci", "--days", "3", *scopes).out.strip()
     with database.read() as db:
-        identity = auth.token_identity(db, secret)
+        identity = auth.identity_of(db, secret, auth.Token)
     assert identity and (identity.name, identity.role, identity.scopes) == ("ci", "viewer", ("read", "/services"))
     day = r"\d{4}-\d\d-\d\d"
     line = rf" +1  ci +viewer +made {day}, never used, until {day}, only read /services\n"

@@ -71,9 +71,9 @@ def use_link(request: Request, secret: str, db: DB) -> Response:
 @action("/-/sign-out", role="viewer")
 def sign_out(request: Request, db: DB, settings: Settings) -> Response:
     """Sign out of this browser."""
-    auth.end_session(db, _browser(request))
-    response = RedirectResponse("/-/sign-in", 303)
-    response.delete_cookie(security.cookie_name(settings))
+    response, cookie = RedirectResponse("/-/sign-in", 303), security.cookie_name(settings)
+    auth.end_session(db, fingerprint(request.cookies.get(cookie, "")))
+    response.delete_cookie(cookie)
     return response
 
 
@@ -87,12 +87,12 @@ def theme(request: Request, data: Data, settings: Settings) -> Response:
 
 
 @page("/-/account")
-def account(request: Request, db: DB, user: CurrentUser) -> View:
+def account(request: Request, db: DB, user: CurrentUser, settings: Settings) -> View:
     """Where you are signed in, your password, and your API tokens; an admin sees those of all."""
-    me = _me(db, user)
+    me, here = _me(db, user), fingerprint(request.cookies.get(security.cookie_name(settings), ""))
     mine = select(SignedIn).where(col(SignedIn.user_id) == me.id).order_by(col(SignedIn.seen_at).desc())
     theirs = true() if user.can("admin") else col(Token.user_id) == me.id
-    shown: dict[str, Any] = {"me": me, "here": _browser(request), "shortest": auth.SHORTEST_PASSWORD}
+    shown: dict[str, Any] = {"me": me, "here": here, "shortest": auth.SHORTEST_PASSWORD}
     shown["tokens"] = db.execute(select(Token, User).outerjoin(User).where(theirs).order_by(col(Token.name))).all()
     return View("account.html", sessions=db.execute(mine).scalars().all(), form=_token(user).show(db), **shown)
 
@@ -181,11 +181,6 @@ def change_role(id: int, db: DB, data: Data) -> Go:
 def do(id: int, deed: Literal["disable", "enable", "sign-out"], db: DB) -> Go:
     """Disable or enable a person, or sign them out everywhere."""
     return Go(show, id=id, toast=auth.DEEDS[deed](db, _person(db, id)))
-
-
-def _browser(request: Request) -> str:
-    """Which of the signed-in browsers asks."""
-    return fingerprint(request.cookies.get(security.cookie_name(serving(request).settings), ""))
 
 
 def _me(db: Session, user: Identity) -> User:
