@@ -199,7 +199,7 @@ def run_core(context: typer.Context) -> None:
 
 @app.command(context_settings=PASS_ON)
 def add(context: typer.Context) -> None:
-    """Write a feature, resource, page, job or alert into app/: pyops add resource server name:str port:int=443."""
+    """Write a feature, resource, page, job, alert or oidc into app/: pyops add resource server name:str."""
     _run_in_project(SCAFFOLD, "add", *context.args)
 
 

@@ -11,13 +11,13 @@ def scaffold() -> None:
 
 @scaffold.command()
 @click.argument("kind", type=click.Choice(writing.KINDS))
-@click.argument("name")
+@click.argument("name", default="")
 @click.argument("fields", nargs=-1, metavar="[FIELD:TYPE]...")
 @click.option("--plural", default="", help="Of a resource: its folder and address.")
 @click.option("--cron", default="", help="Of a job: when it runs, as in '0 6 * * *'.")
 @click.option("--every", default="", help="Of a job or an alert: how often it runs, as in 15m.")
 def add(kind: str, name: str, fields: tuple[str, ...], plural: str, cron: str, every: str) -> None:
-    """Write a feature, or a page, job or alert of one (FEATURE/NAME), or a resource: server name:str port:int=443."""
+    """Write a feature, a page, job or alert of one (FEATURE/NAME), oidc, or a resource: server name:str port:int."""
     when = f'cron="{cron}"' if cron else f'every="{every}"' if every else ""
     for line in writing.add(kind, name, fields, plural=plural, when=when):
         click.echo(line)

@@ -103,6 +103,12 @@ def listed(text: str, opening: str, item: str) -> str | None:
     return f"{text[:end]}{',' if found[1].strip() else ''}{indent[0] if indent else ' '}{item}{text[end:]}"
 
 
+def rebased(text: str) -> str:
+    """The text of app/settings.py whose class begins with oidc's; as it was when that class begins otherwise."""
+    new = re.sub(r"^class Settings\(core\.Settings\):", "class Settings(OidcSettings):", text, flags=re.MULTILINE)
+    return new if new == text else imported(new, ["from .oidc.settings import OidcSettings"])
+
+
 def unlisted(text: str, name: str) -> str:
     """The text of app/main.py without a feature's import and item."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from edits import check_name, imported, listed, merged, models, read_fields, unlisted
+from edits import check_name, imported, listed, merged, models, read_fields, rebased, unlisted
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from core import log, migrations
@@ -20,8 +20,9 @@ from core.db import Database
 from core.errors import UserError, in_one_line
 from core.settings import PROJECT, Settings
 
-KINDS = ("feature", "resource", "page", "job", "alert")
-APP, MAIN = PROJECT / "app", PROJECT / "app" / "main.py"
+KINDS = ("feature", "resource", "page", "job", "alert", "oidc")
+APP = PROJECT / "app"
+MAIN, SETTINGS = APP / "main.py", APP / "settings.py"
 Changes = dict[Path, str | None]
 _texts = Environment(
     block_start_string="<%", block_end_string="%>", variable_start_string="<<", variable_end_string=">>",
@@ -32,10 +33,11 @@ _texts = Environment(
 
 def add(kind: str, where: str, fields: Sequence[str] = (), *, plural: str = "", when: str = "") -> Iterator[str]:
     """Write a feature, or a part of one ("servers/sync"); yields what was done."""
-    owner, slash, name = where.rpartition("/")
-    is_whole = kind in ("feature", "resource")
-    if bool(slash) is is_whole:
-        raise UserError(f"write it like: add {kind} {'NAME' if is_whole else 'FEATURE/NAME'}")
+    owner, slash, name = (where or "oidc").rpartition("/")
+    is_whole = kind in ("feature", "resource", "oidc")
+    if bool(slash) is is_whole or bool(where) is (kind == "oidc"):
+        what = "oidc" if kind == "oidc" else f"{kind} {'NAME' if is_whole else 'FEATURE/NAME'}"
+        raise UserError(f"write it like: add {what}")
     feature = check_name(owner or plural or (_many(name) if kind == "resource" else name))
     folder, init = APP / feature, APP / feature / "__init__.py"
     if is_whole and (folder.exists() or folder.with_suffix(".py").exists()):
@@ -50,6 +52,8 @@ def add(kind: str, where: str, fields: Sequence[str] = (), *, plural: str = "", 
     text, line = file.read_text(), f"from . import {item}"
     if (found := listed(text, opening, entry)) not in (None, text):
         changes[file] = imported(str(found), [line])
+    if kind == "oidc" and (based := rebased(before := SETTINGS.read_text())) != before:
+        changes[SETTINGS] = based
     with _applied(changes):
         yield from [f"one is called {name}, many {feature} (or --plural NAME)"] if kind == "resource" else []
         yield from (f"wrote {path.relative_to(PROJECT)}" for path in changes)
@@ -57,6 +61,9 @@ def add(kind: str, where: str, fields: Sequence[str] = (), *, plural: str = "", 
             yield f"{file.relative_to(PROJECT)} is for you to change: {line}, and {opening}…, {entry}"
         elif kind == "resource" and (revision := new_revision(f"add {feature}")):
             yield f"wrote {revision.relative_to(PROJECT)}; then: python -m core migrate"
+        if kind == "oidc" and SETTINGS not in changes:
+            yield "app/settings.py is for you to change: from .oidc.settings import OidcSettings, and begin with it"
+        yield from ["then: uv add 'joserfc>=1.8,<2', and set OIDC as app/oidc/settings.py says"] * (kind == "oidc")
 
 
 def _many(name: str) -> str:

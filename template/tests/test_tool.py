@@ -8,15 +8,15 @@ from core import migrations
 from core.db import Database
 from core.testing import html
 
-PATHS = [mark.path for feature in app.features for _, mark in feature.pages if "{" not in mark.path]
+PAGES = [mark for feature in app.features for _, mark in feature.pages if "{" not in mark.path]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [page.path for page in PAGES])
 def test_every_page_answers(path: str, client: TestClient) -> None:
     assert client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [page.path for page in PAGES if not page.public])
 def test_no_page_answers_somebody_who_has_not_signed_in(path: str, served: TestClient) -> None:
     assert served.get(path).headers["location"].startswith("/-/sign-in")
 

@@ -27,6 +27,12 @@ def secret_of(link: str) -> str:
     return link.removeprefix("/-/sign-in/")
 
 
+def is_void(db: Session, secret: str, *, take: bool = False) -> bool:
+    with pytest.raises(Refused) as refused:
+        auth.link_user(db, secret, take=take)
+    return refused.value.status == 410
+
+
 def count(db: Session, model: type[SQLModel]) -> int:
     return int(db.execute(select(func.count()).select_from(model)).scalar_one())
 
@@ -58,9 +64,9 @@ def test_a_link_signs_in_once(db: Session, ann: User) -> None:
     secret = secret_of(auth.make_link(db, ann))
     db.flush()
     assert auth.link_user(db, secret) is ann and auth.link_user(db, secret) is ann
-    assert auth.use_link(db, secret) is ann
+    assert auth.link_user(db, secret, take=True) is ann
     db.expire_all()
-    assert auth.use_link(db, secret) is None and auth.link_user(db, secret) is None
+    assert is_void(db, secret)
 
 
 def test_only_a_links_fingerprint_is_kept(db: Session, ann: User) -> None:
@@ -75,18 +81,18 @@ def test_a_link_that_another_used_meanwhile_signs_nobody_in(database: Database, 
     db.connection().exec_driver_sql(
         "CREATE TRIGGER first BEFORE DELETE ON core_sign_in_link BEGIN SELECT RAISE(IGNORE); END"
     )
-    assert auth.use_link(db, secret) is None
+    assert is_void(db, secret, take=True)
 
 
 def test_a_link_expires(db: Session, ann: User) -> None:
     secret = secret_of(auth.make_link(db, ann))
     db.flush()
     age(db, SignInLink, expires_at=timedelta(seconds=1))
-    assert auth.use_link(db, secret) is None
+    assert is_void(db, secret)
 
 
 def test_an_unknown_link_signs_nobody_in(db: Session) -> None:
-    assert auth.use_link(db, "guessed") is None
+    assert is_void(db, "guessed")
 
 
 def test_a_disabled_user_is_signed_out_and_kept_out(db: Session, ann: User) -> None:
@@ -98,8 +104,8 @@ def test_a_disabled_user_is_signed_out_and_kept_out(db: Session, ann: User) -> N
     db.flush()
     late = secret_of(auth.make_link(db, ann))
     db.flush()
-    assert auth.session_identity(db, session) is None
-    assert auth.link_user(db, link) is None and auth.link_user(db, late) is None
+    assert auth.identity_of(db, session, SignedIn) is None
+    assert is_void(db, link) and is_void(db, late)
     assert auth.check_password(db, "ann", PASSWORD) is None
     assert count(db, SignedIn) == 0
 
@@ -107,8 +113,8 @@ def test_a_disabled_user_is_signed_out_and_kept_out(db: Session, ann: User) -> N
 def test_a_session_knows_its_user(db: Session, ann: User) -> None:
     secret = auth.sign_in(db, ann, **BROWSER)  # type: ignore[arg-type]
     db.flush()
-    assert auth.session_identity(db, secret) == Identity("ann", "operator", "user", ann.id)
-    assert auth.session_identity(db, "guessed") is None
+    assert auth.identity_of(db, secret, SignedIn) == Identity("ann", "operator", "user", ann.id)
+    assert auth.identity_of(db, "guessed", SignedIn) is None
     (row,) = db.execute(select(SignedIn)).scalars()
     assert (row.fingerprint, row.address, len(row.agent)) == (fingerprint(secret), "10.0.0.1", 200)
 
@@ -117,14 +123,14 @@ def test_a_session_expires_unless_it_is_used(db: Session, ann: User) -> None:
     secret = auth.sign_in(db, ann, **BROWSER)  # type: ignore[arg-type]
     db.flush()
     age(db, SignedIn, seen_at=timedelta(minutes=6))
-    found = auth.session_identity(db, secret)
+    found = auth.identity_of(db, secret, SignedIn)
     assert found == Identity("ann", "operator", "user", ann.id) and found.is_stale
     auth.touch(db, found, secret, days=30)
     db.expire_all()
     (row,) = db.execute(select(SignedIn)).scalars()
     assert row.expires_at - now() > timedelta(days=29) and now() - row.seen_at < timedelta(minutes=1)
     age(db, SignedIn, expires_at=timedelta(seconds=1))
-    assert auth.session_identity(db, secret) is None
+    assert auth.identity_of(db, secret, SignedIn) is None
 
 
 def test_signing_out_ends_one_session(db: Session, ann: User) -> None:
@@ -132,7 +138,7 @@ def test_signing_out_ends_one_session(db: Session, ann: User) -> None:
     db.flush()
     assert count(db, SignedIn) == 2
     auth.end_session(db, fingerprint(first))
-    assert auth.session_identity(db, first) is None and auth.session_identity(db, second)
+    assert auth.identity_of(db, first, SignedIn) is None and auth.identity_of(db, second, SignedIn)
 
 
 def test_a_password_signs_in_whom_it_fits(db: Session, ann: User) -> None:
@@ -160,17 +166,17 @@ def test_a_token_stands_for_its_role(db: Session) -> None:
     secret = auth.make_token(db, "ci", "viewer")
     db.flush()
     assert secret.startswith("pyops_")
-    assert auth.token_identity(db, secret) == Identity("ci", "viewer", "token", 1)
-    assert auth.token_identity(db, "pyops_guessed") is None
+    assert auth.identity_of(db, secret, Token) == Identity("ci", "viewer", "token", 1)
+    assert auth.identity_of(db, "pyops_guessed", Token) is None
     assert db.get_one(Token, 1).fingerprint == fingerprint(secret)
 
 
 def test_a_token_expires_when_it_was_given_days(db: Session) -> None:
     secret = auth.make_token(db, "ci", "viewer", expires_at=in_days(1))
     db.flush()
-    assert auth.token_identity(db, secret)
+    assert auth.identity_of(db, secret, Token)
     age(db, Token, expires_at=timedelta(seconds=1))
-    assert auth.token_identity(db, secret) is None
+    assert auth.identity_of(db, secret, Token) is None
 
 
 def test_roles_are_checked_wherever_they_are_given(db: Session, ann: User) -> None:
@@ -206,15 +212,15 @@ def test_a_tool_is_new_until_somebody_signed_in_or_has_a_password(database: Data
 def test_using_one_link_voids_the_others(db: Session, ann: User) -> None:
     first, second = (secret_of(auth.make_link(db, ann)) for _ in range(2))
     db.flush()
-    assert auth.use_link(db, first)
-    assert auth.use_link(db, second) is None
+    assert auth.link_user(db, first, take=True)
+    assert is_void(db, second)
 
 
 def test_a_new_password_ends_what_the_old_one_opened(db: Session, ann: User) -> None:
     secret = auth.sign_in(db, ann, **BROWSER)  # type: ignore[arg-type]
     db.flush()
     auth.set_password(db, ann, PASSWORD)
-    assert auth.session_identity(db, secret) is None
+    assert auth.identity_of(db, secret, SignedIn) is None
 
 
 def test_a_users_deletion_ends_their_sessions(database: Database, db: Session, ann: User) -> None:

@@ -22,6 +22,7 @@ ADDED = [
     "job servers/sync --every 2h",
     "alert servers/too_old",
     "job services/tidy",
+    "oidc",
 ]
 
 
@@ -96,6 +97,7 @@ REFUSED = {
     "feature ../elsewhere": "add feature NAME",
     "feature settings": "app/settings is there already",
     "page map": "FEATURE/NAME",
+    "oidc company": "add oidc",
     "job nowhere/sync": "there is no feature app/nowhere",
     "job services/check": "check() is there already",
     "job services/late --cron nonsense": "nonsense",
@@ -147,6 +149,17 @@ def test_a_module_that_is_set_in_another_way_keeps_its_way(fresh: Path, core: Co
         "from core import App\nfrom . import services\nfrom . import servers\n"
         "app=App( features=[services.feature, servers.feature, ] )\n"
     )
+
+
+def test_settings_that_begin_otherwise_are_left_alone_and_the_line_is_said(fresh: Path, core: Core) -> None:
+    settings = fresh / "app" / "settings.py"
+    settings.write_text(
+        settings.read_text().replace("class Settings(core.Settings):", "class Settings(core.Settings, ):")
+    )
+    before = settings.read_text()
+    said = core("add", "oidc").stdout
+    assert "from .oidc.settings import OidcSettings" in said and "uv add 'joserfc" in said
+    assert settings.read_text() == before
 
 
 def test_line_ends_stay_what_they_were(fresh: Path, core: Core) -> None:

@@ -95,6 +95,14 @@ def test_a_disabled_user_stays_out(served: TestClient, database: Database) -> No
     assert (response.status_code, "ann is disabled in this tool." in response.text) == (403, True)
 
 
+def test_whom_the_proxy_knows_has_no_password_and_no_other_role_here(served: TestClient, client: TestClient) -> None:
+    served.get("/services", headers=ANN)
+    typed = {"password": "correct horse battery"}
+    assert served.post("/-/account/password", headers=ANN, data=typed).status_code == 409
+    response = client.post("/-/people/1/role", data={"role": "admin"})
+    assert (response.status_code, "change the groups there" in response.text) == (409, True)
+
+
 def test_another_site_cannot_write_through_the_proxy(served: TestClient) -> None:
     assert served.post("/shop/sell/go", headers={**ANN, **ELSEWHERE}).status_code == 403
     assert served.post("/shop/sell/go", headers=ANN).status_code == 303

@@ -21,7 +21,7 @@ EVERYTHING = App(features=[services.feature, shop.feature])
 OPEN = {
     "GET /-/static/{name:path}", "GET /-/health", "GET /-/ready", "GET /-/sign-in", "POST /-/sign-in",
     "GET /-/sign-in/{secret}", "POST /-/sign-in/{secret}", "POST /-/theme",
-    "GET /-/sign-in/with/{name}", "GET /-/sign-in/with/{name}/back", "GET /-/alerts/calendar/{secret}",
+    "GET /-/alerts/calendar/{secret}",
     "GET /shop/open", "GET /shop/api/window", "GET /shop/open/{room}", "POST /shop/open", "GET /shop/shelf",
 }  # fmt: skip
 

@@ -168,6 +168,12 @@ def test_a_busy_database_signs_nobody_out(browser_as: ClientAs, db: Session) -> 
     assert browser.get("/services").status_code == 200
 
 
+def test_other_ways_in_are_on_the_sign_in_page_and_in_nobodys_menu(served: TestClient, client: TestClient) -> None:
+    ways = html(served.get("/-/sign-in?next=/services?q=a")).all("main a[role=button], main a.btn")
+    assert [(way.text, way.attribute("href")) for way in ways] == [("Just look", "/shop/open?next=/services%3Fq%3Da")]
+    assert "Just look" not in html(client.get("/services")).one("aside, header").text
+
+
 @pytest.mark.parametrize(("cookie", "path"), [("toast", "/shop/sell/go"), ("theme", "/-/theme")])
 def test_every_cookie_is_named_after_the_tool(cookie: str, path: str, browser_as: ClientAs) -> None:
     name, _, _ = browser_as("operator").post(path).headers["set-cookie"].partition("=")

@@ -136,7 +136,7 @@ def window() -> View:
     return View("blank.html", text="chairs")
 
 
-@page("/shop/open", public=True)
+@page("/shop/open", nav="Just look", public=True)
 def doors(request: Request) -> View:
     """Open to everybody."""
     return View("blank.html", text=request.headers.get("x-said", "welcome"))
