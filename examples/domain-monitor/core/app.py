@@ -250,6 +250,7 @@ class App:
             "tool": {"name": here.tool_name, "environment": here.environment},
             "user": identity,
             "nav": self._menu(identity, request.url.path) if identity else [],
+            "ways_in": [mark for feature in self.features for _, mark in feature.pages if mark.is_for(None)],
             "theme": theme if theme in ("light", "dark") else "auto",
             "request_id": request.scope["state"]["request_id"],
             "path": quote(request.scope["path"]),
@@ -258,7 +259,7 @@ class App:
     def _menu(self, identity: Identity, path: str) -> list[list[dict[str, Any]]]:
         """The features' pages and the built-in ones; active is the one whose path is nearest."""
         parts = [
-            [m for feature in part for _, m in feature.pages if m.nav and identity.can(m.role)]
+            [mark for feature in part for _, mark in feature.pages if mark.is_for(identity)]
             for part in (self.features, self.builtins)
         ]
         if any(identity.can(mark.role) for *_, mark in self.cards):

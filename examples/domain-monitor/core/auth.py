@@ -82,6 +82,9 @@ class Token(SQLModel, table=True):
     user_id: int | None = Field(default=None, foreign_key="core_user.id", ondelete="CASCADE", index=True)
 
 
+Opens = type[SignedIn] | type[Token]
+
+
 class Attempt(SQLModel, table=True):
     """How many wrong passwords came for one name, or from one address, and when the last one did."""
 
@@ -162,18 +165,13 @@ def make_link(db: Session, user: User) -> str:
     return f"/-/sign-in/{secret}"
 
 
-def link_user(db: Session, secret: str) -> User | None:
-    """The user whom a link would sign in; None when it is used, expired or unknown."""
-    return _opened_by(db, secret, SignInLink)[1]
-
-
-def use_link(db: Session, secret: str) -> User | None:
-    """Take a link: the user, once; their other links are void."""
-    user = link_user(db, secret)
-    mine = delete(SignInLink).where(col(SignInLink.fingerprint) == fingerprint(secret))
-    if user is None or not db.bulk(mine, why="used"):
-        return None
-    db.bulk(delete(SignInLink).where(col(SignInLink.user_id) == user.id), why="another was used")
+def link_user(db: Session, secret: str, *, take: bool = False) -> User:
+    """The user whom a link signs in; `take` it, and it and their others are void. Refused (410) when it is too late."""
+    user, mine = _opened_by(db, secret, SignInLink)[1], col(SignInLink.fingerprint) == fingerprint(secret)
+    if user is None or (take and not db.bulk(delete(SignInLink).where(mine), why="used")):
+        raise Refused(410, "This link has been used or is too old. Make a new one: python -m core users link NAME")
+    if take:
+        db.bulk(delete(SignInLink).where(col(SignInLink.user_id) == user.id), why="another was used")
     return user
 
 
@@ -219,7 +217,6 @@ def enable(_db: Session, user: User) -> str:
     return f"{user.name} may sign in again"
 
 
-# What an admin may do to a user, on the page and on the command line; each says what came of it.
 DEEDS: dict[str, Callable[[Session, User], str]] = {"disable": disable, "enable": enable, "sign-out": sign_out}
 
 
@@ -271,22 +268,16 @@ def end_session(db: Session, key: str) -> None:
         db.changes.append(Change("sign out", "core_session", key, {}, {}))
 
 
-def session_identity(db: Session, secret: str) -> Identity | None:
-    """Who a session cookie belongs to."""
-    session, user = _opened_by(db, secret, SignedIn)
+def identity_of(db: Session, secret: str, kind: Opens) -> Identity | None:
+    """Who a session's or a token's secret stands for; somebody's token has at most their role and ends with them."""
+    row, user = _opened_by(db, secret, kind)
+    if isinstance(row, Token):
+        role, used_at = min(row.role, user.role if user else row.role, key=ROLES.index), row.last_used_at
+        is_stale = used_at is None or now() - used_at > SEEN_EVERY
+        return Identity(row.name, known_role(role), "token", row.id, tuple(row.scopes.split()), is_stale=is_stale)
     if user is None:
         return None
-    return Identity(user.name, known_role(user.role), "user", user.id, is_stale=now() - session.seen_at > SEEN_EVERY)
-
-
-def token_identity(db: Session, secret: str) -> Identity | None:
-    """Who a bearer token stands for; one that belongs to a person has at most their role, and ends with them."""
-    token, owner = _opened_by(db, secret, Token)
-    if token is None:
-        return None
-    role = min(token.role, owner.role if owner else token.role, key=ROLES.index)
-    is_stale = token.last_used_at is None or now() - token.last_used_at > SEEN_EVERY
-    return Identity(token.name, role, "token", token.id, tuple(token.scopes.split()), is_stale=is_stale)
+    return Identity(user.name, known_role(user.role), "user", user.id, is_stale=now() - row.seen_at > SEEN_EVERY)
 
 
 def touch(db: Session, identity: Identity, secret: str, *, days: int) -> None:

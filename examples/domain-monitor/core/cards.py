@@ -27,7 +27,7 @@ def home(cards: Sequence[Card], menu: Sequence[PageMark]) -> Callable[..., View 
         """What needs attention, at a glance."""
         seen = [one for one in cards if user.can(one[2].role)]
         if not seen:
-            return Go(next((mark.path for mark in menu if mark.nav and user.can(mark.role)), "/-/jobs"))
+            return Go(next((mark.path for mark in menu if mark.is_for(user)), "/-/jobs"))
         return View("core/home.html", cards=[_shown(request, db, *one) for one in seen])
 
     return index

@@ -1,8 +1,6 @@
-"""The commands about people and programs: users, and API tokens."""
+"""The commands about people and programs: users, and API tokens. The pages do the rest."""
 
 import sys
-from collections.abc import Callable
-from functools import partial
 
 import click
 from sqlalchemy import select
@@ -44,30 +42,26 @@ def add_user(name: str, role: str) -> None:
     write(lambda db: auth.make_link(db, auth.add_user(db, name, role)))
 
 
+@users.command("link")
+@NAME
+def make_link(name: str) -> None:
+    """Print a new sign-in link for a user; it works once, for 24 hours."""
+    write(lambda db: auth.make_link(db, _user(db, name)))
+
+
 @users.command("password")
 @NAME
 def set_password(name: str) -> None:
     """Set a user's password; it is asked for, or read from standard input."""
-    ask_twice = partial(click.prompt, "Password", hide_input=True, confirmation_prompt=True)
-    typed: str = ask_twice() if sys.stdin.isatty() else sys.stdin.readline()
-    _do(auth.set_password, name, password=typed.rstrip("\n"))
+    is_asked = sys.stdin.isatty()
+    typed = click.prompt("Password", hide_input=True, confirmation_prompt=True) if is_asked else sys.stdin.readline()
+    write(lambda db: auth.set_password(db, _user(db, name), typed.rstrip("\n")))
 
 
-def _do(deed: Callable[..., str], name: str, **more: str) -> None:
-    """Do something to a user, and print what came of it."""
-
-    def change(db: Session) -> str:
-        if (user := auth.find_user(db, name)) is None:
-            raise UserError(f"there is no user {name!r}; see: python -m core users list")
-        return deed(db, user, **more)
-
-    write(change)
-
-
-_DEEDS: dict[str, Callable[..., str]] = {"link": auth.make_link, "role": auth.change_role, **auth.DEEDS}
-for _name, _deed in _DEEDS.items():
-    users.command(_name, help=_deed.__doc__)(NAME(partial(_do, _deed)))
-users.commands["role"].params.append(click.Argument(["role"]))
+def _user(db: Session, name: str) -> auth.User:
+    if (user := auth.find_user(db, name)) is None:
+        raise UserError(f"there is no user {name!r}; see: python -m core users list")
+    return user
 
 
 @token.command("create")

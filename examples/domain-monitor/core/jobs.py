@@ -237,9 +237,9 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
         if inspect.isclass(kind) and issubclass(kind, Session | Run | Settings):
             given[name] = kind
             continue
-        field = forms.Field.plain(name, FieldInfo.from_annotated_attribute(one.annotation, one.default))
+        field = forms.Field(name, info=FieldInfo.from_annotated_attribute(one.annotation, one.default))
         words = [m.value for m in getattr(field.type, "__members__", {}).values()] or get_args(field.type)
-        is_choice = field.blank.kind == "select"
+        is_choice = field.kind == "select"
         is_known = all(isinstance(word, str) for word in words) if is_choice else field.type in SIMPLE
         if one.default is one.empty or not is_known:
             raise DeclarationError(
@@ -247,7 +247,7 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
                 "db: DB, run: Run, settings: Settings, or a parameter with a default, as in days: int | None = 30."
             )
         if field.type is bool:  # an empty box says nothing, and here nothing means the default
-            field.blank.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
+            field.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
         inputs.append(field)
     return given, inputs
 

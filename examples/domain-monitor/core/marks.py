@@ -59,7 +59,8 @@ class _Surface(Mark):
 class PageMark(_Surface):
     """Marks a function as a page: GET `path` shows the View that it returns; `nav` puts it in the menu.
 
-    `badge` counts what wants attention there; the menu shows it on every page, so it must be quick.
+    A public one's `nav` is a button of the sign-in page instead. `badge` counts what wants attention there; the
+    menu shows it on every page, so it must be quick.
     """
 
     _: KW_ONLY
@@ -68,6 +69,10 @@ class PageMark(_Surface):
     role: Role = "viewer"
     public: bool = False
     badge: Callable[[Any], int] | None = None
+
+    def is_for(self, user: Any) -> bool:
+        """Whether the menu of a user has it, or for None, a stranger, the sign-in page."""
+        return bool(self.nav) and (not self.public and user.can(self.role) if user else self.public)
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ def _run(request: Request, function: Callable[..., Any], values: dict[str, Any],
         if session := request.scope["state"].get("session"):
             session.actor = security.actor_of(request, marks.summary(function))
         try:
-            result = forms.answered(session, partial(function, **values))
+            result = function(**values)
         except forms.SentAgain as again:
             session.rollback()
             result = Go(again.args[0].url, toast=again.args[0].toast)

@@ -29,12 +29,9 @@ PROBES = {"/-/health", "/-/ready"}  # asked every few seconds; a good answer is 
 _CLOSED = "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 POLICY = f"default-src 'self'; img-src 'self' data:; {_CLOSED}"
 _HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-_Find = Callable[[Database, Settings], Identity | None]
+    "Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
+}  # fmt: skip
 logger = log.get("core.request")
 
 
@@ -81,11 +78,10 @@ class Gate:
                 await self.refuse(request, error)(request.scope, receive, answer)
         finally:
             await answer.settle(500)
-        took = round((time.perf_counter() - began) * 1000, 1)
-        identity, route = request.scope["state"].get("identity"), getattr(request.scope.get("route"), "path", "")
+        took, user = round((time.perf_counter() - began) * 1000, 1), getattr(request.state.identity, "name", None)
+        route = getattr(request.scope.get("route"), "path", "")
         path = route if "{secret}" in route else request.url.path
         tell = logger.debug if path in PROBES and answer.status == 200 else logger.info
-        user = identity.name if identity else None
         tell("request", method=request.method, path=path, status=answer.status, ms=took, user=user)
 
     async def _problem(self, connection: HTTPConnection) -> Refused | None:
@@ -114,13 +110,13 @@ class Gate:
         header = settings.proxy_user_header if is_proxied else ""
         if is_bearing(connection):  # never the cookie beside it: a program must learn that its token is wrong
             secret = connection.headers["authorization"][len("bearer ") :].strip()
-            find: _Find = partial(_by_secret, auth.token_identity, secret)
+            find: Callable[..., Identity | None] = partial(_by_secret, auth.Token, secret)
         elif connection.url.path.startswith(STATIC_URL):
             return None
         elif header and connection.headers.get(header):
             find = partial(_by_proxy, connection.headers)
         elif secret := connection.cookies.get(cookie_name(settings), ""):
-            find = partial(_by_secret, auth.session_identity, secret)
+            find = partial(_by_secret, auth.SignedIn, secret)
         else:
             return None
         return await to_thread.run_sync(find, database, settings, limiter=self.threads)
@@ -200,6 +196,16 @@ def set_cookie(response: Response, request: Request, name: str, value: str, *, m
     response.set_cookie(name, value, max_age, path=path, httponly=True, samesite="lax", secure=is_secure)
 
 
+def welcome(request: Request, db: Session, user: auth.User, target: str) -> Response:
+    """Sign this browser in as somebody, and go on to a path of this tool."""
+    settings: Settings = request.app.state.serving.settings
+    agent, days = request.headers.get("user-agent", ""), settings.session_days
+    secret = auth.sign_in(db, user, days=days, address=actor_of(request).address, agent=agent)
+    response = RedirectResponse(local(target), 303)
+    set_cookie(response, request, cookie_name(settings), secret, max_age=days * 86_400)
+    return response
+
+
 def actor_of(request: Request, did: str = "") -> Actor:
     """Who is to be named in the audit for what this request writes."""
     identity: Identity | None = request.scope["state"].get("identity")
@@ -208,11 +214,9 @@ def actor_of(request: Request, did: str = "") -> Actor:
     return Actor(name, kind, request.scope["state"]["request_id"], address, did)
 
 
-def _by_secret(
-    find: Callable[[Session, str], Identity | None], secret: str, database: Database, settings: Settings
-) -> Identity | None:
+def _by_secret(kind: auth.Opens, secret: str, database: Database, settings: Settings) -> Identity | None:
     with database.read() as db:
-        identity = find(db, secret)
+        identity = auth.identity_of(db, secret, kind)
     if identity and identity.is_stale and not database.is_busy:  # else the next request notes it
         with contextlib.suppress(Busy), database.write(Actor(identity.name, identity.kind)) as db:
             auth.touch(db, identity, secret, days=settings.session_days)
@@ -220,7 +224,6 @@ def _by_secret(
 
 
 def _by_proxy(headers: Headers, database: Database, settings: Settings) -> Identity:
-    """Whom a trusted proxy names."""
     names, groups = (headers.getlist(h or " ") for h in (settings.proxy_user_header, settings.proxy_groups_header))
     if len(names) > 1 or len(groups) > 1:  # one of them may be the caller's own
         raise Refused(400, "A header that names you came more than once; the proxy must replace what callers send.")

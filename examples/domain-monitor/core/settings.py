@@ -30,18 +30,6 @@ def _project_name() -> str:
     return str(title or project.get("project", {}).get("name", PROJECT.name))
 
 
-class Provider(BaseModel):
-    """An OpenID Connect server that people may sign in with; `groups` is the claim that `roles` maps."""
-
-    name: str = Field(pattern=r"^[\w-]{1,40}$")
-    issuer: str = Field(pattern=r"^https?://")
-    client_id: str
-    client_secret: SecretStr = SecretStr("")
-    scopes: str = "openid profile email"
-    groups: str = "groups"
-    roles: dict[str, Role] = {}
-
-
 class Channel(BaseModel):
     """A place that messages go to, as Apprise writes it: mailtos://…, slack://…, json://…."""
 
@@ -63,7 +51,6 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     trusted_proxies: str = Field("127.0.0.1", description="Proxies whose X-Forwarded-* headers count.")
-    oidc: list[Provider] = Field([], description="Who else may sign people in, as JSON; see the guide.")
     proxy_user_header: str = Field("", description="Names who is signed in; counts from TRUSTED_PROXIES only.")
     proxy_groups_header: str = Field("", description="Names their groups, with commas.")
     proxy_roles: dict[str, Role] = Field({}, description="The role that a group gives, as JSON; * is everybody.")

@@ -19,8 +19,6 @@ def read(content: bytes, name: str) -> Iterator[list[str]]:
     try:
         for row in _book(content) if content.startswith(b"PK\x03\x04") else _csv(content):
             yield [_text(cell) for cell in row]
-    except UserError:
-        raise
     except Exception as error:  # whatever a broken or hostile file brings about
         raise UserError(f"{name} cannot be read ({error}); save it again as CSV or XLSX.") from error
 
@@ -42,13 +40,13 @@ def write(title: str, rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
 
 
 def _csv(content: bytes) -> Iterator[list[str]]:
-    if content.startswith(b"\xd0\xcf\x11\xe0") or (b"\0" in content and content[:2] not in (b"\xff\xfe", b"\xfe\xff")):
-        raise UserError("This is neither CSV nor XLSX; save the list as one of them and choose that.")
-    for encoding in ("utf-8-sig", "utf-16" if b"\0" in content else "cp1252"):  # as Excel writes, in Western Europe
-        text = content.decode(encoding, errors="replace")
-        if "\ufffd" not in text:
-            break
-    head = next((line for line in text.splitlines() if line.strip()), "")
+    if b"\0" in content:
+        raise ValueError("it is neither")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")  # as Excel writes, in Western Europe
+    head = text.lstrip().partition("\n")[0]
     return csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), skipinitialspace=True)
 
 
@@ -56,7 +54,7 @@ def _book(content: bytes) -> Iterator[tuple[Any, ...]]:
     from openpyxl import load_workbook
 
     if sum(part.file_size for part in zipfile.ZipFile(io.BytesIO(content)).infolist()) > LARGEST_UNPACKED:
-        raise UserError("This workbook is too large when unpacked; save the one sheet as CSV.")
+        raise ValueError("too large when unpacked")
     sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
     sheet.reset_dimensions()  # some programs write wrong ones
     return iter(sheet.iter_rows(values_only=True))

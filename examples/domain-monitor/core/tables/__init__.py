@@ -2,8 +2,7 @@
 
 from .declare import Cell, Column
 from .export import TYPES, export
-from .state import UrlState
-from .table import Picked, Table
-from .view import TableView
+from .query import UrlState
+from .table import Picked, Table, TableView
 
 __all__ = ["TYPES", "Cell", "Column", "Picked", "Table", "TableView", "UrlState", "export"]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -23,16 +23,16 @@ Tone = Literal["", "good", "warn", "bad", "unknown"]
 LONGEST_TEXT = 60
 LARGEST_NUMBER = 2**63
 UNKNOWN, SECRET = "—", "••••"
+_KINDS: dict[Any, Kind] = {
+    bool: "flag", Enum: "choice", int | float | Decimal: "number", date: "date", object: "choice",
+}  # fmt: skip
 _LINKS = ("", "http", "https", "mailto")
 BRACES = re.compile(r"{(\w+)(?::\w+)?}")  # of a path, as in /domains/{id:int}
 
 
 @dataclass(slots=True)
 class Cell:
-    """What stands in one cell: text, a quieter note beside it, a state, the whole value on hover, a link.
-
-    A link to anything but a web or mail address is dropped: `javascript:` in somebody's data stays text.
-    """
+    """What stands in one cell: text, a quieter note beside it, a state, the whole value on hover, a link."""
 
     text: str
     note: str = ""
@@ -42,7 +42,7 @@ class Cell:
     mono: bool = False
 
     def __post_init__(self) -> None:
-        if self.href and not _is_link(self.href):
+        if self.href and not _is_link(self.href):  # `javascript:` in somebody's data stays text
             self.href = ""
 
 
@@ -50,50 +50,42 @@ Row = RowMapping  # of column names, and of the key
 Show = Callable[[Any, Row], Cell | str]
 
 
+@dataclass(eq=False)
 class Column:
-    """One column: a model's attribute, or an SQL expression with a name.
+    """One column: a model's attribute, or an SQL expression with a name."""
 
-    `search` lets the search box look into it, `filter` offers a filter that fits its type ("text" for
-    "contains"), `show(value, row)` turns a value into a Cell or text, `empty` is what NULL reads as.
-    A `hidden` column is never shown, an `optional` one when somebody picks it.
-    """
+    expression: Any
+    _: KW_ONLY
+    name: str = ""
+    label: str = ""
+    search: bool = False  # the search box looks into it
+    filter: bool | Literal["text"] = False  # by what fits its type; "text" for "contains"
+    sort: bool = True
+    show: Show | None = None  # a value and its row as a Cell or text
+    empty: str = UNKNOWN  # what NULL reads as
+    hidden: bool = False  # never shown
+    optional: bool = False  # shown when somebody picks it
 
-    def __init__(
-        self,
-        attribute: Any,
-        *,
-        name: str = "",
-        label: str = "",
-        search: bool = False,
-        filter: bool | Literal["text"] = False,
-        sort: bool = True,
-        show: Show | None = None,
-        empty: str = UNKNOWN,
-        hidden: bool = False,
-        optional: bool = False,
-    ) -> None:
-        if not isinstance(attribute, InstrumentedAttribute | ColumnElement) or not hasattr(attribute, "type"):
-            raise DeclarationError(
-                f"{declared_here()}: Column({attribute!r}) is no model attribute; write it like Column(Domain.name)."
-            )
-        self.name = name or getattr(attribute, "key", None) or ""
-        if not self.name:
-            raise DeclarationError(
-                f"{declared_here()}: a Column of an SQL expression needs a name: Column(func.now(), name='asked')."
-            )
-        self.expression: Any = attribute
-        self.label = label or self.name.removesuffix("_id").replace("_", " ").capitalize()
-        self.sort, self.empty, self.hidden, self.optional = sort, empty, hidden, optional
-        self.type = _python_type(attribute.type)
-        self.kind: Kind = "text" if filter == "text" else _kind(self.type)
-        self.is_secret = isinstance(attribute.type, Encrypted)
-        self.search, self.filter = search and not self.is_secret, bool(filter) and not self.is_secret
-        self.show, self._nothing = show, Cell(empty, tone="unknown")
-
-    @property
-    def said(self) -> str:
-        """The label inside a sentence: "expires", but "URL"."""
-        return self.label if self.label[1:2].isupper() else self.label[:1].lower() + self.label[1:]
+    def __post_init__(self) -> None:
+        one, wrong = self.expression, ""
+        self.name = self.name or getattr(one, "key", None) or ""
+        if not isinstance(one, InstrumentedAttribute | ColumnElement) or not hasattr(one, "type"):
+            wrong = f"Column({one!r}) is no model attribute; write it like Column(Domain.name)."
+        elif not self.name:
+            wrong = "a Column of an SQL expression needs a name: Column(func.now(), name='asked')."
+        if wrong:
+            raise DeclarationError(f"{declared_here()}: {wrong}")
+        self.label = self.label or self.name.removesuffix("_id").replace("_", " ").capitalize()
+        try:
+            whole: Any = one.type.impl if isinstance(one.type, TypeDecorator) else one.type
+            self.type: type[Any] = whole.python_type
+        except NotImplementedError:  # SQLModel's texts do not tell theirs
+            self.type = str
+        kinds = (kind for types, kind in _KINDS.items() if issubclass(self.type, types))
+        self.kind: Kind = "text" if self.filter == "text" else next(kinds)
+        self.is_secret = isinstance(one.type, Encrypted)
+        self.search, self.filter = self.search and not self.is_secret, bool(self.filter) and not self.is_secret
+        self._nothing = Cell(self.empty, tone="unknown")
 
     def cell(self, value: Any, row: Row) -> Cell:
         """How a value of this column is shown."""
@@ -110,7 +102,7 @@ class Column:
 
     def parse(self, text: str) -> Any:
         """A value of the column's type from a URL; ValueError when it is none that can be stored."""
-        value = text if self.type is str else TypeAdapter(self.type).validate_python(text)
+        value = TypeAdapter(self.type).validate_python(text)
         if isinstance(value, int) and not -LARGEST_NUMBER <= value < LARGEST_NUMBER:
             raise ValueError(f"{text} is too large")
         return value
@@ -155,24 +147,6 @@ def _is_link(href: str) -> bool:
         return href.isprintable() and urlsplit(href).scheme in _LINKS
     except ValueError:
         return False
-
-
-def _python_type(type_: Any) -> type[Any]:
-    """The type of a column's values; SQLModel's own types (texts, UTC moments) do not tell theirs."""
-    try:
-        whole: Any = type_.impl if isinstance(type_, TypeDecorator) else type_
-        found: type[Any] = whole.python_type
-    except NotImplementedError:
-        return str
-    return found
-
-
-def _kind(python: type[Any]) -> Kind:
-    if issubclass(python, bool):
-        return "flag"
-    if issubclass(python, int | float | Decimal) and not issubclass(python, Enum):
-        return "number"
-    return "date" if issubclass(python, date) else "choice"
 
 
 def _in_words(value: Any) -> str:

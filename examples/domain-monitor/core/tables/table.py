@@ -1,121 +1,163 @@
 """A Table: declared once from columns and deeds; `load` answers one URL, `picked` one form."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+from sqlalchemy import select
 from sqlmodel import SQLModel
 from starlette.datastructures import FormData
 
 from ..db import Session
 from ..errors import DeclarationError, Refused
-from ..marks import declared_here
+from ..marks import Role, declared_here
 from ..security import local
-from .declare import BRACES, Column, Deed, fill
-from .query import Source
-from .state import Link, Pairs, UrlState
-from .view import RowView, TableView, filter_of
+from .declare import BRACES, Cell, Column, Deed, Row, fill, word
+from .query import NONE, SOME, Pairs, Source, UrlState
 
 PAGE_SIZES = (25, 50, 100, 250)
+MOST_CHOICES = 200
 SAMPLE = 5
 _PICKS = ("key", "only", "all", "back")
 
 
+@dataclass(slots=True)
+class RowView:
+    """One row: its link, its cells, its key, and where its own buttons lead."""
+
+    href: str
+    cells: list[Cell]
+    key: str
+    row: Row
+    urls: list[str] = field(default_factory=list)
+
+
+@dataclass
+class TableView:
+    """One state of a table: `total` counts all rows, `matching` those that are left; no deed until `allow` is told."""
+
+    table: "Table"
+    state: UrlState
+    conditions: list[Any]
+    chips: list[Cell]
+    shown: list[Column]
+    filters: list[dict[str, Any]]
+    total: int
+    matching: int
+    size: int
+    rows: list[RowView] = field(default_factory=list)
+    bulk: list[Deed] = field(default_factory=list)
+    actions: list[Deed] = field(default_factory=list)
+    id: str = "table"
+
+    def __post_init__(self) -> None:
+        self.source, self.empty = self.table.source, self.table.empty
+        self.sorting, self.columns = self.source.sorting(self.state), self.source.columns
+        self.sizes = sorted({*PAGE_SIZES, self.table.size})
+        self.pages = max(1, ceil(self.matching / self.size))
+        self.page = min(self.state.number("page", 1), self.pages)
+
+    @property
+    def kept(self) -> Pairs:
+        """What the URL says beside search, filters and page."""
+        names = [f"{f['column'].name}{end}" for f in self.filters for end in ("", ".has", ".from", ".to")]
+        return self.state.without("q", "match", "page", "format", "table", *names)
+
+    def allow(self, may: Callable[[Role], bool]) -> None:
+        """Offer the deeds that somebody with these rights may do."""
+        self.bulk, self.actions = ([deed for deed in deeds if may(deed.role)] for deeds in self.table.offered)
+        for row in self.rows if self.actions else ():
+            row.urls = [fill(deed.path, row.row) for deed in self.actions]
+
+
 @dataclass(frozen=True)
 class Picked:
-    """The rows that somebody picked: `where` for a statement about them, how many, and the way `back`.
-
-    Until `is_confirmed`, answer with View("core/confirm.html", picked=picked), which asks and comes again.
-    """
+    """The rows that somebody picked; until `is_confirmed`, answer with View("core/confirm.html", picked=picked)."""
 
     where: list[Any]
     count: int
     back: str
     is_confirmed: bool
     sample: list[str]
-    chips: list[Link]
+    chips: list[Cell]
     hidden: Pairs
 
 
 class Table:
-    """A list of rows, declared once; `load` answers one URL.
-
-    `joins` are models reached by a foreign key (left joins); `sort` is one attribute or several names
-    ("-expires_at"); `link` is the URL of a row, with columns or key in braces: "/domains/{id}". `bulk` are
-    actions for picked rows, `actions` for one row: a path with braces, or an action that takes picked ones.
-    """
+    """A list of rows, declared once; `load` answers one URL."""
 
     def __init__(
         self,
         model: type[SQLModel],
         *columns: Column,
-        sort: Any = None,
-        link: str = "",
-        joins: Sequence[type[SQLModel]] = (),
+        sort: Any = None,  # an attribute, or names: "group,-price"
+        link: str = "",  # of a row, with columns or key in braces: "/domains/{id}"
+        joins: Sequence[type[SQLModel]] = (),  # reached by a foreign key
         size: int = 50,
         empty: str = "Rows appear here as soon as there are some.",
-        bulk: Sequence[Callable[..., Any]] = (),
-        actions: Sequence[Callable[..., Any]] = (),
+        bulk: Sequence[Callable[..., Any]] = (),  # actions for picked rows
+        actions: Sequence[Callable[..., Any]] = (),  # for one row: a path with braces, or an action for picked ones
     ) -> None:
         self.link, self.size, self.empty = link, size, empty
         self.offered = [Deed.of(f) for f in bulk], [Deed.of(f) for f in actions]
-        self.source = Source(model, columns, tuple(joins), _default_sort(sort, columns))
+        if not isinstance(sort, str | None):
+            sort = next((c.name for c in columns if c.expression is sort), str(getattr(sort, "key", sort)))
+        self.source = Source(model, columns, joins, sort or (columns[0].name if columns else ""))
+        for what in self._wrong():
+            raise DeclarationError(f"{declared_here()}: Table({model.__name__}) {what}.")
+
+    def _wrong(self) -> Iterator[str]:
+        columns, names = self.source.columns, self.source.by_name
         if not columns:
-            raise self._wrong(f"shows nothing; add a Column({model.__name__}.…)")
-        names = self.source.by_name
+            yield f"shows nothing; add a Column({self.source.model.__name__}.…)"
         if twice := [c.name for c in columns if names[c.name] is not c]:
-            raise self._wrong(f"has two columns named {twice[0]!r}; give one of them a name=")
+            yield f"has two columns named {twice[0]!r}; give one of them a name="
         if unknown := [name for name in self.source.sort.split(",") if name.removeprefix("-") not in names]:
-            raise self._wrong(f"sorts by {unknown[0]!r}, which is none of its columns: {', '.join(names)}")
+            yield f"sorts by {unknown[0]!r}, which is none of its columns: {', '.join(names)}"
         if many := [deed.path for deed in self.offered[0] if BRACES.search(deed.path)]:
-            raise self._wrong(f"acts on many rows at {many[0]!r}; take the braces out of that path")
+            yield f"acts on many rows at {many[0]!r}; take the braces out of that path"
         known = {*names, *(key.key for key in self.source.primary)}
-        for path in [link, *(deed.path for deed in self.offered[1])]:
+        for path in [self.link, *(deed.path for deed in self.offered[1])]:
             if (path and not path.startswith("/")) or not known.issuperset(BRACES.findall(path)):
-                raise self._wrong(
-                    f"links to {path!r}; write a path with columns or the key in braces: '/domains/{{id}}'"
-                )
+                yield f"links to {path!r}; write a path with columns or the key in braces: '/domains/{{id}}'"
 
     def load(self, db: Session, state: UrlState, *, where: Sequence[Any] = ()) -> TableView:
         """The rows that a URL asks for, ready to render; `where` narrows what the table is about."""
         source, (narrows, chips) = self.source, self.source.narrow(db, state)
-        conditions = [*where, *narrows]
-        sizes = sorted({*PAGE_SIZES, self.size})
-        size = asked if (asked := state.number("size", self.size)) in sizes else self.size
+        conditions, order = [*where, *narrows], source.order(state)
+        size = asked if (asked := state.number("size", self.size)) in PAGE_SIZES else self.size
         total = db.execute(source.count(where)).scalar_one()
         matching = db.execute(source.count(conditions)).scalar_one() if narrows else total
-        page = min(state.number("page", 1), max(1, ceil(matching / size)))
-        order = source.order(state)
-        keys = source.keys(conditions).order_by(*order).limit(size).offset((page - 1) * size)
-        shown = self._shown(state)
-        rows = [
+        shown, filters = self._shown(state), [_filter(column, db, state) for column in source.columns if column.filter]
+        view = TableView(self, state, conditions, chips, shown, filters, total, matching, size)
+        keys = source.keys(conditions).order_by(*order).limit(size).offset((view.page - 1) * size)
+        view.rows = [
             RowView(fill(self.link, row), [c.cell(row[c.name], row) for c in shown], source.key_text(row), row)
             for row in db.execute(source.rows(keys).order_by(*order)).mappings()
         ]
-        filters = [filter_of(column, db, state) for column in source.columns if column.filter]
-        return TableView(
-            source, state, conditions, shown, rows, total, matching, page, size, sizes, filters,
-            chips=chips, empty=self.empty, offered=self.offered,
-        )  # fmt: skip
+        return view
 
     def picked(self, db: Session, data: FormData, *, where: Sequence[Any] = ()) -> Picked:
         """The rows that a form is about: those that were ticked, or all that the table's URL narrows to."""
-        back = self.back(data)
-        path, _, query = back.partition("?")
-        conditions, chips = [self.source.has(self._keys(data))], list[Link]()
+        source, back, chips = self.source, self.back(data), list[Cell]()
         if data.get("all") and not data.get("only"):
-            state = UrlState(path, query)
-            conditions, chips = self.source.narrow(db, state)
-            chips = [*([Link(f"search for {q}")] if (q := state.get("q")) else []), *chips]
+            path, _, query = back.partition("?")
+            conditions, chips = source.narrow(db, state := UrlState(path, query))
+            chips = [*([Cell(f"search for {q}")] if (q := state.get("q")) else []), *chips]
+        else:
+            keys = []
+            for text in data.getlist("only") or data.getlist("key"):
+                with suppress(ValueError):  # no row of ours has that
+                    keys.append(source.parse_key(str(text)))
+            conditions = [source.has(keys)]
         conditions = [*where, *conditions]
-        own = [self.source.has(self.source.keys(conditions))] if conditions else []
-        count = db.execute(self.source.count(own)).scalar_one()
+        own = [source.has(source.keys(conditions))] if conditions else []
+        count = db.execute(source.count(own)).scalar_one()
         if not count:
             raise Refused(409, "No row is picked, or those that were are gone. Go back and pick some.")
-        first = self.source.columns[0].expression
-        sample = db.execute(self.source.keys(own).with_only_columns(first).limit(SAMPLE)).scalars()
+        sample = db.execute(source.keys(own).with_only_columns(source.columns[0].expression).limit(SAMPLE)).scalars()
         hidden = [(name, value) for name, value in data.multi_items() if name in _PICKS and isinstance(value, str)]
         return Picked(own, count, back, "confirmed" in data, [str(x) for x in sample], chips, hidden)
 
@@ -123,13 +165,6 @@ class Table:
         """Where a form of this table came from, with its filters; for an action's Go."""
         sent = data.get("back")
         return local(sent) if isinstance(sent, str) and sent else default
-
-    def _keys(self, data: FormData) -> list[Any]:
-        keys = []
-        for text in data.getlist("only") or data.getlist("key"):
-            with suppress(ValueError):  # no row of ours has that
-                keys.append(self.source.parse_key(str(text)))
-        return keys
 
     def _shown(self, state: UrlState) -> list[Column]:
         """The columns that the URL picks, in its order, or the usual ones; the first stays, for it heads the row."""
@@ -139,11 +174,14 @@ class Table:
         usual = [column for column in able if not column.optional]
         return [able[0], *(c for c in picked or usual if c is not able[0])]
 
-    def _wrong(self, what: str) -> DeclarationError:
-        return DeclarationError(f"{declared_here()}: Table({self.source.model.__name__}) {what}.")
 
-
-def _default_sort(sort: Any, columns: Sequence[Column]) -> str:
-    if sort is None or isinstance(sort, str):
-        return sort or (columns[0].name if columns else "")
-    return next((c.name for c in columns if c.expression is sort), str(getattr(sort, "key", sort)))
+def _filter(column: Column, db: Session, state: UrlState) -> dict[str, Any]:
+    """One column's filter, its values from its own table alone; more than people read become a text to contain."""
+    kind, known, one = str(column.kind), ["yes", "no"] if column.kind == "flag" else [], column.expression
+    if kind == "choice":
+        found = select(one).where(one.is_not(None)).distinct().order_by(one).limit(MOST_CHOICES + 1)
+        known = list(map(word, db.execute(found).scalars()))
+    if len(known) > MOST_CHOICES:
+        kind, known = "text", []
+    values = dict.fromkeys([*known, *state.all(column.name)])  # what is chosen stays, though no row has it
+    return {"column": column, "kind": kind, "known": [value for value in values if value not in ("", NONE, SOME)]}

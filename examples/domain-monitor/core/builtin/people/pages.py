@@ -1,6 +1,5 @@
-"""Signing in with a password, a link or another server; one's own account; and, for admins, people and tokens."""
+"""Signing in with a password or a link; one's own account; and, for admins, people and tokens."""
 
-from dataclasses import replace
 from typing import Any, Literal
 
 from fastapi import Request
@@ -8,20 +7,19 @@ from sqlalchemy import select, true
 from sqlmodel import col
 from starlette.responses import RedirectResponse, Response
 
-from ... import auth, oidc, security
+from ... import auth, security
 from ...auth import Identity, SignedIn, Token, User
-from ...crypto import Keyring, fingerprint
+from ...crypto import fingerprint
 from ...db import Session
 from ...errors import Refused
 from ...forms import Field, Form
 from ...http import LOOPBACK
 from ...marks import ROLES
 from ...pages import DB, CurrentUser, Data, Go, Params, View, action, page, serving
-from ...settings import Provider, Settings
+from ...settings import Settings
 from ...tables import Cell, Column, Table
 from ...time import ago, now
 
-_WITH = "/-/sign-in/with"
 USERS = Table(
     User,
     Column(User.name, search=True),
@@ -46,58 +44,35 @@ def sign_in(request: Request) -> View:
 def sign_in_with_password(request: Request, db: DB, data: Data) -> View | Response:
     """Sign in with a password."""
     name, password, target = (str(data.get(field, "")) for field in ("name", "password", "next"))
-    user = auth.prove(serving(request).database, security.actor_of(request), name, password)
-    if user is None:
-        what = "That name and password do not fit. Ask for a sign-in link if you have no password."
-        return _sign_in(request, target, status=422, name=name, error=what)
-    return _welcome(request, db, user, target)
+    if user := auth.prove(serving(request).database, security.actor_of(request), name, password):
+        return security.welcome(request, db, user, target)
+    error = "That name and password do not fit. Ask for a sign-in link if you have no password."
+    return _sign_in(request, target, status=422, name=name, error=error)
 
 
-@page(_WITH + "/{name}", public=True)
-def go_elsewhere(name: str, request: Request, settings: Settings) -> Response:
-    """Go to another server to sign in there."""
-    target, callback = request.query_params.get("next", ""), f"{_origin(request)}{_WITH}/{name}/back"
-    keyring = Keyring.load(settings.data_dir)
-    url, kept = oidc.begin(_provider(settings, name), keyring, callback=callback, target=target)
-    response, cookie = RedirectResponse(url, 303), security.cookie_name(settings, "oidc")
-    security.set_cookie(response, request, cookie, kept, max_age=oidc.FLOW_LIFETIME_S, path=_WITH)
-    return response
-
-
-@page(_WITH + "/{name}/back", public=True)
-def come_back(name: str, request: Request, settings: Settings) -> Response:
-    """Come back from another server, signed in."""
-    provider, cookie = _provider(settings, name), security.cookie_name(settings, "oidc")
-    kept = request.cookies.get(cookie, "")
-    claims, target = oidc.finish(provider, Keyring.load(settings.data_dir), kept, request.query_params)
-    groups, database = oidc.groups_of(provider, claims), serving(request).database
-    called = str(claims.get("preferred_username") or claims.get("email") or claims["sub"])
-    actor = replace(security.actor_of(request, f"Sign in at {provider.name}"), name=called, kind="user")
-    user = auth.admit(database, actor, provider.issuer, str(claims["sub"]), groups=groups, roles=provider.roles)
-    with database.write(actor) as db:
-        response = _welcome(request, db, user, target)
-    response.delete_cookie(cookie, path=_WITH)
-    return response
+def _sign_in(request: Request, target: str, *, status: int = 200, name: str = "", error: str = "") -> View:
+    is_exposed = request.url.scheme == "http" and request.url.hostname not in LOOPBACK  # it can be read on the way
+    shown: dict[str, Any] = {"next": security.local(target), "name": name, "error": error, "is_exposed": is_exposed}
+    return View("sign_in.html", status=status, title="Sign in", **shown)
 
 
 @page("/-/sign-in/{secret}", public=True)
 def open_link(secret: str, db: DB) -> View:
     """A sign-in link: press the button to sign in."""
-    return View("open_link.html", title=f"Sign in as {_invited(auth.link_user(db, secret)).name}", secret=secret)
+    return View("open_link.html", title=f"Sign in as {auth.link_user(db, secret).name}", secret=secret)
 
 
 @action("/-/sign-in/{secret}", public=True)
 def use_link(request: Request, secret: str, db: DB) -> Response:
     """Sign in with a link."""
-    return _welcome(request, db, _invited(auth.use_link(db, secret)), "/")
+    return security.welcome(request, db, auth.link_user(db, secret, take=True), "/")
 
 
 @action("/-/sign-out", role="viewer")
 def sign_out(request: Request, db: DB, settings: Settings) -> Response:
     """Sign out of this browser."""
-    cookie = security.cookie_name(settings)
+    response, cookie = RedirectResponse("/-/sign-in", 303), security.cookie_name(settings)
     auth.end_session(db, fingerprint(request.cookies.get(cookie, "")))
-    response = RedirectResponse("/-/sign-in", 303)
     response.delete_cookie(cookie)
     return response
 
@@ -105,22 +80,21 @@ def sign_out(request: Request, db: DB, settings: Settings) -> Response:
 @action("/-/theme", public=True)
 def theme(request: Request, data: Data, settings: Settings) -> Response:
     """Choose the light or the dark theme for this browser."""
-    response = RedirectResponse(security.local(str(data.get("next", ""))), 303)
-    chosen = "dark" if data.get("theme") == "dark" else "light" if data.get("theme") == "light" else "auto"
-    security.set_cookie(response, request, security.cookie_name(settings, "theme"), chosen, max_age=31_536_000)
+    response, chosen = RedirectResponse(security.local(str(data.get("next", ""))), 303), data.get("theme")
+    kept = str(chosen) if chosen in ("dark", "light") else "auto"
+    security.set_cookie(response, request, security.cookie_name(settings, "theme"), kept, max_age=31_536_000)
     return response
 
 
 @page("/-/account")
 def account(request: Request, db: DB, user: CurrentUser, settings: Settings) -> View:
     """Where you are signed in, your password, and your API tokens; an admin sees those of all."""
-    me = _me(db, user)
+    me, here = _me(db, user), fingerprint(request.cookies.get(security.cookie_name(settings), ""))
     mine = select(SignedIn).where(col(SignedIn.user_id) == me.id).order_by(col(SignedIn.seen_at).desc())
     theirs = true() if user.can("admin") else col(Token.user_id) == me.id
-    shown: dict[str, Any] = {"me": me, "shortest": auth.SHORTEST_PASSWORD, "form": _token(user).show(db)}
+    shown: dict[str, Any] = {"me": me, "here": here, "shortest": auth.SHORTEST_PASSWORD}
     shown["tokens"] = db.execute(select(Token, User).outerjoin(User).where(theirs).order_by(col(Token.name))).all()
-    shown["here"] = fingerprint(request.cookies.get(security.cookie_name(settings), ""))
-    return View("account.html", sessions=db.execute(mine).scalars().all(), **shown)
+    return View("account.html", sessions=db.execute(mine).scalars().all(), form=_token(user).show(db), **shown)
 
 
 @action("/-/account/sessions/{key}/end", role="viewer")
@@ -140,7 +114,7 @@ def set_password(request: Request, db: DB, data: Data, user: CurrentUser) -> Res
     if me.password_hash and not auth.prove(database, security.actor_of(request), me.name, current):
         raise Refused(422, "This is not your current password.")
     auth.set_password(db, me := _me(db, user), str(data.get("password", "")))
-    return _welcome(request, db, me, "/-/account")
+    return security.welcome(request, db, me, "/-/account")
 
 
 @action("/-/tokens", role="viewer")
@@ -151,17 +125,16 @@ def add_token(db: DB, data: Data, user: CurrentUser) -> View:
         raise Refused(403, "A program makes no tokens; sign in as a person.")
     if not form.is_valid:
         return View("form.html", status=422, title="Make token", form=form)
-    secret = auth.make_token(db, **form.data, owner=me.id)
-    title, subtitle = f"The token {form.data['name']}", "A program sends it as “Authorization: Bearer …”."
+    secret, title = auth.make_token(db, **form.data, owner=me.id), f"The token {form.data['name']}"
+    subtitle = "A program sends it as “Authorization: Bearer …”."
     return View("core/secret.html", title=title, subtitle=subtitle, secret=secret, back="/-/account")
 
 
 @action("/-/tokens/{id}/revoke", role="viewer")
 def revoke(id: int, db: DB, user: CurrentUser) -> Go:
     """Revoke an API token; it stops working at once."""
-    token = db.get(Token, id)
-    is_mine = token is not None and user.kind == "user" and token.user_id == user.id
-    if token is None or not (is_mine or user.can("admin")):
+    token, me = db.get(Token, id), _me(db, user)
+    if token is None or not (user.can("admin") or (me.id and token.user_id == me.id)):
         raise Refused(404, f"There is no token {id} of yours; it may be revoked already.")
     db.delete(token)
     return Go(account, toast=f"{token.name} is revoked")
@@ -192,9 +165,9 @@ def add(request: Request, db: DB, data: Data) -> View:
 @action("/-/people/{id}/link", role="admin")
 def link(id: int, request: Request, db: DB) -> View:
     """Make a sign-in link for somebody else."""
-    person = _person(db, id)
+    person, origin = _person(db, id), serving(request).settings.base_url or str(request.base_url)
     title, subtitle = f"A sign-in link for {person.name}", "It works once, within 24 hours."
-    url = f"{_origin(request)}{auth.make_link(db, person)}"
+    url = origin.rstrip("/") + auth.make_link(db, person)
     return View("core/secret.html", title=title, subtitle=subtitle, secret=url, back=f"/-/people/{id}")
 
 
@@ -208,40 +181,6 @@ def change_role(id: int, db: DB, data: Data) -> Go:
 def do(id: int, deed: Literal["disable", "enable", "sign-out"], db: DB) -> Go:
     """Disable or enable a person, or sign them out everywhere."""
     return Go(show, id=id, toast=auth.DEEDS[deed](db, _person(db, id)))
-
-
-def _sign_in(request: Request, target: str, *, status: int = 200, name: str = "", error: str = "") -> View:
-    is_exposed = request.url.scheme == "http" and request.url.hostname not in LOOPBACK  # it can be read on the way
-    shown: dict[str, Any] = {"next": security.local(target), "name": name, "error": error, "is_exposed": is_exposed}
-    return View("sign_in.html", status=status, title="Sign in", providers=serving(request).settings.oidc, **shown)
-
-
-def _welcome(request: Request, db: Session, user: User, target: str) -> Response:
-    """Sign this browser in, and go on."""
-    days, address = serving(request).settings.session_days, security.actor_of(request).address
-    secret = auth.sign_in(db, user, days=days, address=address, agent=request.headers.get("user-agent", ""))
-    response = RedirectResponse(security.local(target), 303)
-    cookie = security.cookie_name(serving(request).settings)
-    security.set_cookie(response, request, cookie, secret, max_age=days * 86_400)
-    return response
-
-
-def _origin(request: Request) -> str:
-    """How people reach the tool: as configured, else as this request did."""
-    return (serving(request).settings.base_url or str(request.base_url)).rstrip("/")
-
-
-def _provider(settings: Settings, name: str) -> Provider:
-    for provider in settings.oidc:
-        if provider.name == name:
-            return provider
-    raise Refused(404, f"There is no {name} to sign in with; go back to the sign-in page.")
-
-
-def _invited(user: User | None) -> User:
-    if user is None:
-        raise Refused(410, "This link has been used or is too old. Make a new one: python -m core users link NAME")
-    return user
 
 
 def _me(db: Session, user: Identity) -> User:

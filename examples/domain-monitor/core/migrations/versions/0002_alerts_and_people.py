@@ -18,8 +18,6 @@ def upgrade() -> None:
            *moments("created_at"), *moments("sent_at", nullable=True), index="sent_at")  # fmt: skip
     create("core_attempt", key("fingerprint", AutoString), *numbers("wrong"), *moments("at"), index="at")
     create("core_sent_form", key("key", AutoString), *moments("at"), *texts("url", "toast"), index="at")
-    create("core_upload", key("token", AutoString), *texts("user"), *columns(sa.JSON(), "rows"), *moments("at"),
-           index="at")  # fmt: skip
     _only_append("core_audit")
 
     extend("core_user", *texts("issuer", "subject", nullable=True))
