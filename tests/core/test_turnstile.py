@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.db.turnstile import Turnstile
-from core.errors import Busy
+from core.errors import Busy, CoreError
 from tests.core.samples import join, start, together, wait_for
 
 
@@ -26,13 +26,12 @@ def queue_up(turnstile: Turnstile, order: list[int], number: int) -> threading.T
     """A thread that waits for the seat, behind `number` others, and notes when it got it."""
 
     def ask() -> None:
-        turnstile.enter()
-        order.append(number)
-        turnstile.leave()
+        with turnstile.seat():
+            order.append(number)
 
     thread = threading.Thread(target=ask)
     thread.start()
-    wait_for(lambda: len(turnstile._queue) == number + 2)  # the one who has the seat is the first
+    wait_for(lambda: len(turnstile.queue) == number + 2)  # the one who has the seat is the first
     return thread
 
 
@@ -42,62 +41,56 @@ def visit(path: Path, line: Any, counts: Any, number: int) -> None:
     line.wait(20)
     until = time.monotonic() + 1.5
     while time.monotonic() < until:
-        turnstile.enter()
-        time.sleep(0.002)
-        turnstile.leave()
+        with turnstile.seat():
+            time.sleep(0.002)
         counts[number] += 1
 
 
 def sit(path: Path, is_seated: Any) -> None:
     """In a process of its own: take the seat and keep it."""
-    Turnstile(path).enter()
-    is_seated.set()
-    time.sleep(60)
+    with Turnstile(path).seat():
+        is_seated.set()
+        time.sleep(60)
 
 
 def test_the_seat_is_given_in_the_order_of_asking(path: Path) -> None:
     turnstile, order = Turnstile(path), list[int]()
-    turnstile.enter()
-    threads = [queue_up(turnstile, order, number) for number in range(5)]
-    assert turnstile.is_taken
-    turnstile.leave()
+    with turnstile.seat():
+        threads = [queue_up(turnstile, order, number) for number in range(5)]
     join(threads)
-    assert order == [0, 1, 2, 3, 4] and not turnstile.is_taken
-
-
-def test_a_turn_that_is_granted_at_the_last_moment_is_taken(
-    turnstile: Turnstile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    granted = threading.Event()
-    monkeypatch.setattr(granted, "wait", lambda _timeout: False)  # as if it timed out, then was set
-    monkeypatch.setattr(threading, "Event", lambda: granted)
-    turnstile.enter()
-    turnstile.leave()
+    assert order == [0, 1, 2, 3, 4] and not turnstile.queue
 
 
 def test_threads_enter_one_at_a_time(path: Path) -> None:
     turnstile, inside, most = Turnstile(path), list[int](), list[int]()
 
     def enter() -> None:
-        turnstile.enter()
-        inside.append(1)
-        most.append(len(inside))
-        time.sleep(0.002)
-        inside.pop()
-        turnstile.leave()
+        with turnstile.seat():
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.002)
+            inside.pop()
 
     together(*[enter] * 12)
     assert most == [1] * 12
 
 
+def sit_down(turnstile: Turnstile) -> None:
+    with turnstile.seat():
+        pass
+
+
 def test_a_thread_that_waits_too_long_is_told_busy(turnstile: Turnstile) -> None:
-    turnstile.enter()
-    with pytest.raises(Busy) as caught:
-        turnstile.enter()
+    with turnstile.seat(), pytest.raises(Busy) as caught:
+        together(lambda: sit_down(turnstile))
     assert caught.value.status == 503 and caught.value.headers == {"Retry-After": "2"}
-    turnstile.leave()
-    turnstile.enter()
-    turnstile.leave()
+    sit_down(turnstile)
+
+
+def test_a_second_write_in_one_thread_is_refused_at_once(turnstile: Turnstile) -> None:
+    with turnstile.seat(), pytest.raises(CoreError, match="a write is open in this thread already"):
+        sit_down(turnstile)
+    sit_down(turnstile)
 
 
 @pytest.mark.parametrize("held", ["gate", "seat"])
@@ -105,9 +98,8 @@ def test_busy_between_processes_gives_everything_back(path: Path, turnstile: Tur
     with path.with_name(f"app.db-{held}").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(Busy):
-            turnstile.enter()
-    turnstile.enter()
-    turnstile.leave()
+            sit_down(turnstile)
+    sit_down(turnstile)
 
 
 def test_a_process_in_a_tight_loop_starves_no_other(path: Path, processes: ForkServerContext) -> None:
@@ -125,6 +117,4 @@ def test_a_killed_process_leaves_the_seat(path: Path, processes: ForkServerConte
     assert is_seated.wait(10)
     process.kill()
     process.join()
-    turnstile = Turnstile(path, wait_s=1)
-    turnstile.enter()
-    turnstile.leave()
+    sit_down(Turnstile(path, wait_s=1))

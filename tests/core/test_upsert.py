@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from dataclasses import astuple
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -23,7 +22,7 @@ Audited = Callable[[], list[AuditEntry]]
 def upsert(database: Database, rows: list[dict[str, Any]], **options: Any) -> tuple[int, ...]:
     """Upsert items; the numbers of created, updated and unchanged rows."""
     with database.write(TESTER) as db:
-        return astuple(db.upsert(options.pop("model", Item), rows, key=options.pop("key", "name")))
+        return db.upsert(options.pop("model", Item), rows, key=options.pop("key", "name"))
 
 
 def item(database: Database, name: str) -> Item:
@@ -139,7 +138,7 @@ def test_a_new_row_without_a_required_column_is_refused_by_the_database(store: D
 
 def test_rows_that_were_added_before_count_as_there(write: Session) -> None:
     write.add(Item(name="a", note="added"))
-    assert astuple(write.upsert(Item, [{"name": "a", "note": "upserted"}], key="name")) == (0, 1, 0)
+    assert write.upsert(Item, [{"name": "a", "note": "upserted"}], key="name") == (0, 1, 0)
 
 
 def test_created_and_changed_rows_are_audited_with_secrets_masked(store: Database, audited: Audited) -> None:
