@@ -44,7 +44,7 @@ BROKEN = "op.execute('CREATE TABLE half (id INTEGER)'); op.execute('nonsense')"
 def core(tmp_path: Path) -> History:
     """Core's history, copied so that a revision can be added."""
     shutil.copytree(CORE.folder, tmp_path / "core-versions", ignore=shutil.ignore_patterns("__pycache__"))
-    return History("core", tmp_path / "core-versions", "core_version", is_core=True)
+    return History("core", tmp_path / "core-versions", "core_version")
 
 
 @pytest.fixture

@@ -129,8 +129,7 @@ class Database:
     def _leave(self, connection: sqlite3.Connection | None, record: Any) -> None:
         if connection and connection.in_transaction:  # COMMIT itself failed, which SQLAlchemy takes for an end
             connection.rollback()
-        if seated := record.info.pop("seated", None):
-            seated.close()
+        record.info.pop("seated", ExitStack()).close()
 
 
 def prepare_folder(data_dir: Path) -> str:

@@ -27,6 +27,7 @@ _BULK = "pyops_bulk"
 _WRITES = re.compile(r"\s*(insert|update|delete|replace)\b", re.IGNORECASE)
 _PLAIN = (str, int, float, bool, type(None))
 Watch = Callable[["Session"], None]
+_Given = Mapping[str, Any]
 _Row = dict[str, Any]
 _Key = tuple[Any, ...]
 _Rows = dict[_Key, _Row]
@@ -98,9 +99,7 @@ class Session(SQLModelSession):
             self.note(table, statement.__visit_name__, after={"why": why, "rows": rows, **values})
         return rows
 
-    def upsert(
-        self, model: type[SQLModel], rows: Iterable[Mapping[str, Any]], *, key: str | tuple[str, ...]
-    ) -> Upserted:
+    def upsert(self, model: type[SQLModel], rows: Iterable[_Given], *, key: str | tuple[str, ...]) -> Upserted:
         """Insert the rows whose key is new, update those that differ, leave the others alone.
 
         `rows` map column names to values, all with the same names; `key` names the unique column(s).
@@ -123,15 +122,11 @@ class Session(SQLModelSession):
 
     def _create(self, model: type[SQLModel], table: Table, rows: _Rows) -> None:
         """Insert rows; what they do not name takes the model's default, unless the database fills it itself."""
-        first = next(iter(rows.values()))
-        left_out = {
-            name: field
-            for name, field in model.model_fields.items()
-            if name in table.c and name not in first and not field.is_required()
-            if not table.c[name].primary_key and table.c[name].server_default is None
-        }
+        named = next(iter(rows.values()))
+        empty = {c.name for c in table.c if c.name not in named and not c.primary_key and c.server_default is None}
+        fields = {n: field for n, field in model.model_fields.items() if n in empty and not field.is_required()}
         default = partial(FieldInfo.get_default, call_default_factory=True, validated_data={})
-        new = [{**{name: default(field) for name, field in left_out.items()}, **row} for row in rows.values()]
+        new = [{**{name: default(field) for name, field in fields.items()}, **row} for row in rows.values()]
         self.connection().execute(table.insert(), new)
         for key, row in zip(rows, new, strict=True):
             self.note(table, "create", key, after=row)
@@ -153,15 +148,13 @@ class Session(SQLModelSession):
             self.changes.append(Change(op, table.name, " ".join(map(str, key)), *shown))
 
 
-def _by_key(table: Table, rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> _Rows:
+def _by_key(table: Table, rows: Iterable[_Given], names: tuple[str, ...]) -> _Rows:
     """The rows by their key; CoreError for one without it, with an unknown column, or unlike the first."""
     given, columns = [dict(row) for row in rows], set(table.c.keys())
     for row in given:
         if row.keys() != given[0].keys() or not {*names} <= row.keys() <= columns:
-            raise CoreError(
-                f"upsert into {table.name}: every row names the same columns of the table, the key "
-                f"({', '.join(names)}) among them; this one names {', '.join(row)}"
-            )
+            rule = f"every row names the same columns of the table, the key ({', '.join(names)}) among them"
+            raise CoreError(f"upsert into {table.name}: {rule}; this one names {', '.join(row)}")
         if None in [row[name] for name in names]:
             raise CoreError(f"upsert into {table.name}: a row has no {', '.join(names)}; None is no key")
     return {tuple(row[name] for name in names): row for row in given}

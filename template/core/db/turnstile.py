@@ -18,9 +18,8 @@ _POLL_S = 0.001
 class Turnstile:
     """A fair queue of the threads of this process, and two file locks between processes.
 
-    SQLite's own waiting is a poll with growing pauses: a process that writes without a break starves
-    the others until they give up. Here only the holder of the *gate* may wait for the *seat*, so
-    whoever gives up the seat finds the gate taken and the waiting process goes first.
+    SQLite's own waiting is a poll with growing pauses: a process that writes without a break starves the others. Here
+    only the holder of the *gate* may wait for the *seat*: who gives it up finds the gate taken, and the other is first.
     """
 
     def __init__(self, database: Path, *, wait_s: float = WAIT_S) -> None:
