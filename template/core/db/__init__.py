@@ -83,8 +83,7 @@ class Database:
         self.writer.dispose()
 
     def _engine(self, *, query_only: bool) -> Engine:
-        # SQLite: the pool never makes anybody wait, for writers queue at the turnstile, which is fair; we write BEGIN
-        # ourselves; and the busy timeout is there from the start, for switching to WAL may have to wait.
+        # SQLite: we write BEGIN; a busy timeout comes first; writers queue at the turnstile, which is fair, not here.
         own = {"connect_args": {"isolation_level": None, "timeout": self.wait_s}, "max_overflow": -1}
         engine = create_engine(
             self.url, pool_size=CONNECTIONS, pool_timeout=self.wait_s, pool_use_lifo=True,
@@ -142,8 +141,8 @@ def prepare_folder(data_dir: Path) -> str:
             if not os.access(file, os.R_OK | os.W_OK):
                 raise PermissionError(errno.EACCES, f"{file.name} belongs to another user")
     except OSError as error:
-        mend = f"give it to this user: chown -R {os.getuid()} {data_dir} (in a container: the host's folder there)"
-        raise UserError(f"{data_dir} cannot be written ({error.strerror}); {mend}") from error
+        mend = f"chown -R {os.getuid()} {data_dir} (in a container: the host's folder mounted there)"
+        raise UserError(f"{data_dir} cannot be written ({error.strerror}); give it to this user: {mend}") from error
     kind = _file_system(data_dir)
     is_remote = kind in _NETWORK_FILE_SYSTEMS
     return f"{data_dir} is on {kind}: SQLite corrupts there; use a local disk or DATABASE_URL." if is_remote else ""

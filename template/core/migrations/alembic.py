@@ -26,7 +26,6 @@ def environment(connection: Connection, history: History) -> Iterator[Environmen
     script = ScriptDirectory(Path(__file__).parent, version_locations=[str(history.folder)], messaging_opts=options)
     made = "SELECT name FROM pragma_table_list WHERE type IN ('virtual', 'shadow')"  # a full-text index, and its parts
     shadows = connection.exec_driver_sql(made).scalars().all() if connection.dialect.name == "sqlite" else []
-
     with EnvironmentContext(Config(), script, fn=lambda at, _: script._upgrade_revs("head", at)) as alembic:
         alembic.configure(
             connection=connection, target_metadata=SQLModel.metadata, version_table=history.version_table,
