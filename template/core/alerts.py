@@ -1,5 +1,7 @@
-"""Alerts: the mark, what they find wrong, and what of it opens, repeats or resolves compared with last time."""
+"""Alerts: what they find wrong, what of it opens, repeats or resolves, and the outbox of messages that tell of it."""
 
+import logging
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -8,24 +10,22 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlmodel import Field, SQLModel, col
 
-from . import notify
+from . import http
 from .db import Session
 from .errors import CoreError
-from .jobs import Run
+from .jobs import JobRun, Run
 from .marks import AlertMark
-from .settings import Settings
+from .settings import Channel, Settings
 from .time import now, period
 
 alert = AlertMark
+DELIVERY = "core.deliver"  # the built-in job that empties the outbox
 LONGEST_MESSAGE = 30  # findings named in one message; the page has them all
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong now.
-
-    `key` tells it from the alert's others, `on` is the day it is about (for the calendar), `href` where to look.
-    """
+    """One thing that is wrong now; `key` tells it from the alert's others, `on` is its day in the calendar."""
 
     key: str
     text: str
@@ -55,6 +55,21 @@ class Found(SQLModel, table=True):
     muted_until: date | None = None
 
 
+class Message(SQLModel, table=True):
+    """One message for one channel; sent, or still to be sent."""
+
+    __tablename__ = "core_message"
+
+    id: int | None = Field(default=None, primary_key=True)
+    channel: str
+    title: str
+    body: str
+    created_at: datetime = Field(default_factory=now)
+    sent_at: datetime | None = Field(default=None, index=True)
+    tries: int = 0
+    error: str = ""
+
+
 def look(name: str, summary: str, mark: AlertMark, found: Iterable[Finding], *, run: Run, settings: Settings) -> None:
     """Compare what an alert yields with last time, and put what changed into one message; a part of the alert's run."""
     findings: dict[str, Finding] = {}
@@ -71,7 +86,7 @@ def look(name: str, summary: str, mark: AlertMark, found: Iterable[Finding], *, 
         if told:
             is_critical = any(row.critical for kind, row in told if kind != "resolved")
             body = f"{body}\n\n{settings.url}/-/alerts"
-            notify.put(db, settings, f"{summary} ({title})", body, is_critical=is_critical)
+            put(db, settings, f"{summary} ({title})", body, is_critical=is_critical)
 
     with run.step("findings") as step:
         step.call(compare_and_tell)
@@ -80,12 +95,10 @@ def look(name: str, summary: str, mark: AlertMark, found: Iterable[Finding], *, 
 def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: timedelta) -> list[tuple[str, Found]]:
     """Make an alert's rows what it finds now; what is to be told of them, as "new", "worse", "still" or "resolved"."""
     at, told = now(), list[tuple[str, Found]]()
-    mine = select(Found).where(col(Found.alert) == name)
-    still = {row.key: row for row in db.execute(mine.where(col(Found.resolved_at).is_(None))).scalars()}
-    muted = {
-        row.key: row.muted_until
-        for row in db.execute(mine.where(col(Found.muted_until) > func.current_date())).scalars()
-    }
+    matters = or_(col(Found.resolved_at).is_(None), col(Found.muted_until) > func.current_date())
+    rows = db.execute(select(Found).where(col(Found.alert) == name, matters)).scalars().all()
+    still = {row.key: row for row in rows if row.resolved_at is None}
+    muted = {row.key: row.muted_until for row in rows if row.muted_until}
     for key, one in findings.items():
         row = still.pop(key, None)
         if row is None:
@@ -96,7 +109,7 @@ def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: tim
             row.acknowledged_by, kind = "", "worse"
         else:
             kind = "still" if not row.acknowledged_by and at - row.told_at >= remind else ""
-        row.text, row.critical, row.on, row.href = one.text, one.critical, one.on, one.href
+        row.sqlmodel_update(vars(one))
         if kind:
             row.told_at = at
             told.append((kind, row))
@@ -109,9 +122,9 @@ def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: tim
 def in_words(told: Sequence[tuple[str, Found]]) -> tuple[str, str]:
     """A message's title, as in "2 new, 1 resolved", and its first lines."""
     title = ", ".join(f"{count:,} {kind}" for kind, count in Counter(kind for kind, _ in told).items())
-    lines = [f"{kind}: {f'{row.key}: ' if row.key else ''}{row.text}" for kind, row in told[:LONGEST_MESSAGE]]
-    more = [f"… and {len(told) - LONGEST_MESSAGE:,} more"] if len(told) > LONGEST_MESSAGE else []
-    return title, "\n".join(lines + more)
+    lines = [f"{kind}: {f'{row.key}: ' if row.key else ''}{row.text}" for kind, row in told]
+    lines[LONGEST_MESSAGE:] = [f"… and {len(lines) - LONGEST_MESSAGE:,} more"] if len(lines) > LONGEST_MESSAGE else []
+    return title, "\n".join(lines)
 
 
 def forget(db: Session, names: Iterable[str]) -> None:
@@ -128,5 +141,31 @@ def needs_attention() -> ColumnElement[bool]:
 
 def open_count(db: Session) -> int:
     """How many findings want somebody's attention."""
-    count: int = db.execute(select(func.count()).select_from(Found).where(needs_attention())).scalar_one()
-    return count
+    return int(db.execute(select(func.count()).select_from(Found).where(needs_attention())).scalar_one())
+
+
+def put(db: Session, settings: Settings, title: str, body: str, *, is_critical: bool = False) -> int:
+    """Leave a message for every channel that takes it, and have it delivered; how many take it."""
+    wanted = [channel for channel in settings.notify if is_critical or not channel.only_critical]
+    named = f"[{settings.tool_name}] {title}"
+    db.add_all(Message(channel=channel.name, title=named, body=body) for channel in wanted)
+    waiting = update(JobRun).where(col(JobRun.job) == DELIVERY, col(JobRun.state) == "queued")
+    if wanted and not db.bulk(waiting.values(not_before=None), why="a new message"):
+        db.add(JobRun(job=DELIVERY, started_by="alerts"))
+    return len(wanted)
+
+
+def send(channel: Channel, title: str, body: str) -> None:
+    """Send one message now; CoreError with Apprise's own words when it did not go out."""
+    if reason := http.forbidden():
+        raise CoreError(f"{reason} while a message would be sent; send first, then write")
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # its plugins': not ours to heed
+        import apprise  # here, for it takes 0.2 s
+
+        with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
+            to = apprise.Apprise()
+            if to.add(channel.url.get_secret_value()) and to.notify(body=body, title=title):
+                return
+            words = " ".join(said.getvalue().split())
+    reason = words or "Apprise does not know its address, or the other side refused it"
+    raise CoreError(f"{channel.name}: the message did not go out: {reason}")

@@ -74,7 +74,7 @@ def rows_of(table: Table) -> Any:
 
 def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document of every plain router: where, who may, and each error's form."""
-    found = get_openapi(title=app.title, version="1", routes=app.routes, servers=[{"url": settings.url}])
+    found = get_openapi(title=settings.tool_name, version="1", routes=app.routes, servers=[{"url": settings.url}])
     parts = found.setdefault("components", {})
     parts["schemas"] = parts.get("schemas", {}) | {"Problem": Problem.model_json_schema()}
     parts["securitySchemes"] = {

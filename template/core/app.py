@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
@@ -11,51 +10,33 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from sqlalchemy import text
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from . import alerts, audit, builtin, cards, log, marks, migrations, pages, settings
-from .api import document
-from .auth import Identity
-from .crypto import Keyring
+from . import alerts, api, audit, auth, builtin, crypto, log, marks, migrations, pages, scheduler, settings
 from .db import Actor, Database, prepare_folder
 from .due import due_of
-from .errors import DeclarationError, Refused, UserError, in_one_line
-from .feature import Feature
-from .health import health, ready
+from .errors import CoreError, Refused, UserError, in_one_line
 from .jobs import DeclaredJob
-from .marks import ActionMark, JobMark, PageMark
-from .migrations import History
-from .pages import CurrentUser, Serving, View
-from .scheduler import Runner, Scheduler
-from .security import STATIC_URL, Gate, cookie_name, is_bearing, is_htmx, settle, sign_in_first, wants_html
-from .settings import PROJECT, Settings
+from .marks import ActionMark, Feature, JobMark, PageMark
+from .pages import CurrentUser, Runtime, View
+from .security import Gate, cookie_name, is_bearing, is_htmx, sign_in_first, wants_html
+from .settings import DEVELOPMENT, PROJECT, Settings
 from .ui import CORE, Assets, Templates
 
-WRITERS = 200  # threads that may wait for their turn to write; the turnstile lets one go at a time
-READERS = 40
 LARGEST_BODY = 25_000_000
 _TITLES = {
     401: "Sign in first", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not now",
     429: "Too many tries", 503: "Busy",
 }  # fmt: skip
 logger = log.get("core.app")
-
-
-@dataclass
-class Runtime:
-    """Everything that is started and stopped with a process: settings, database, scheduler."""
-
-    settings: Settings
-    database: Database
-    scheduler: Scheduler
-    histories: list[History] = field(default_factory=list)
 
 
 class App:
@@ -69,10 +50,8 @@ class App:
         self.builtins = builtin.features()
         self.histories = [migrations.CORE, migrations.app_history()]
         self.assets = Assets(PROJECT / "app" / "static", CORE / "static")
-        self.api = FastAPI(
-            docs_url=None, redoc_url=None, openapi_url=None, lifespan=self._lifespan, max_body_size=LARGEST_BODY
-        )
-        self.cards: list[cards.Card] = []
+        self.api = FastAPI(openapi_url=None, lifespan=self._lifespan, max_body_size=LARGEST_BODY)
+        self.cards: list[pages.Card] = []
         self._public: list[re.Pattern[str]] = []
         self._mount_framework()
         for feature in [*self.features, *self.builtins]:
@@ -80,40 +59,37 @@ class App:
         self._check_icons()
         self.jobs = self._collect_jobs()
         for kind in (Refused, HTTPException, RequestValidationError, Exception):
-            self.api.add_exception_handler(kind, _as_handler(self.refuse))
-        self.gate = Gate(self.api, is_public=self.is_public, runtime=self._running, refuse=self.refuse)
+            self.api.add_exception_handler(kind, self.refuse)
+        self.gate = Gate(self.api, is_public=self._is_public, runtime=self._running, refuse=self.refuse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
         await self.gate(scope, receive, send)
 
-    def is_public(self, scope: Scope) -> bool:
-        """Whether a path is open to everybody."""
-        path: str = scope["path"]
-        return path.startswith(STATIC_URL) or any(pattern.match(path) for pattern in self._public)
+    def _is_public(self, scope: Scope) -> bool:
+        return any(pattern.match(scope["path"]) for pattern in self._public)
 
-    def start(self, configured: Settings) -> Runtime:
+    def start(self, configured: Settings) -> None:
         """Open the database and start the clock; UserError when the database is not of this version."""
         log.configure(configured)
         runtime = self.open(configured)
-        behind = ready(runtime.database, runtime.histories)
-        if behind:
+        if behind := ready(runtime):
             raise UserError(f"{'; '.join(behind)}. Run: python -m core migrate")
         runtime.database.analyze()
         with runtime.database.write(Actor("system")) as db:
             alerts.forget(db, self.jobs)
+        assert self.templates  # compiled now, not while somebody waits
         runtime.scheduler.start()
-        self.runtime = runtime
-        return runtime
 
     def open(self, configured: Settings) -> Runtime:
         """The runtime without its clock, as the command line needs it."""
         if warning := prepare_folder(configured.data_dir):
             logger.warning(warning)
-        database = Database(configured.database, keyring=Keyring.load(configured.data_dir))
+        database = Database(configured.database, keyring=crypto.Keyring.load(configured.data_dir))
         audit.watch(database)
-        scheduler = Scheduler(self.declared_jobs(configured), database, Runner(configured, database))
-        return Runtime(configured, database, scheduler, self.histories)
+        clock = scheduler.Scheduler(self.declared_jobs(configured), database, scheduler.Runner(configured, database))
+        self.runtime = self.api.state.runtime = Runtime(self, configured, database, clock)
+        return self.runtime
 
     def declared_jobs(self, configured: Settings) -> dict[str, DeclaredJob]:
         """Every job by its name, with its due times in the configured time zone."""
@@ -133,34 +109,12 @@ class App:
         return Templates(self.assets, roots=[feature.root for feature in self.features if feature.root])
 
     @asynccontextmanager
-    async def _lifespan(self, api: FastAPI) -> AsyncIterator[None]:
-        self._serve(self.start(self.configured or settings.load(self.settings_class)))
+    async def _lifespan(self, _api: FastAPI) -> AsyncIterator[None]:
         try:
+            self.start(self.configured or settings.load(self.settings_class))
             yield
         finally:
             self.stop()
-
-    def _serve(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.api.title = runtime.settings.tool_name
-        limits = CapacityLimiter(READERS), CapacityLimiter(WRITERS)
-        here = runtime.settings, runtime.database, self.templates
-        self.api.state.serving = Serving(*here, *limits, self.context, runtime)
-
-    def look(self, runtime: Runtime, path: str, identity: Identity) -> Any:
-        """What a page answers to somebody, without a server: a response with `status_code` and `text`."""
-        from starlette.testclient import TestClient  # here, for no server needs it
-
-        async def as_somebody(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["state"] = {"identity": identity, "request_id": "command-line"}
-            try:
-                await self.api(scope, receive, send)
-            finally:
-                settle(scope, 500)
-
-        self._serve(runtime)
-        browser = TestClient(as_somebody, base_url="http://localhost", headers={"accept": "text/html"})
-        return browser.get(path, follow_redirects=False)
 
     def _running(self) -> tuple[Settings, Database]:
         if self.runtime is None:
@@ -168,54 +122,51 @@ class App:
         return self.runtime.settings, self.runtime.database
 
     def _mount_framework(self) -> None:
-        api = self.api
-
-        @api.get("/-/static/{name:path}", include_in_schema=False)
+        @self.api.get("/-/static/{name:path}", include_in_schema=False)
         async def static(request: Request, name: str) -> Response:
             return self.assets.answer(request, name)
 
-        @api.get("/-/health", include_in_schema=False)
+        @self.api.get("/-/health", include_in_schema=False)
         async def is_healthy(request: Request) -> JSONResponse:
-            return _probed(health(pages.serving(request).runtime.scheduler))
+            return _probed([] if pages.serving(request).scheduler.is_ticking else ["the clock has stopped ticking"])
 
-        @api.get("/-/ready", include_in_schema=False)
+        @self.api.get("/-/ready", include_in_schema=False)
         async def is_ready(request: Request) -> JSONResponse:
             here = pages.serving(request)
-            return _probed(await to_thread.run_sync(ready, here.database, self.histories, limiter=here.readers))
+            return _probed(await to_thread.run_sync(ready, here, limiter=here.readers))
 
-        @api.get("/-/openapi.json", include_in_schema=False)
+        @self.api.get("/-/openapi.json", include_in_schema=False)
         def schema(_user: CurrentUser) -> JSONResponse:
-            return JSONResponse(document(api, self._running()[0]))
+            return JSONResponse(api.document(self.api, self._running()[0]))
 
-        self._public += [compile_path(path)[0] for path in ("/-/health", "/-/ready")]
+        self._public += [compile_path(path)[0] for path in ("/-/static/{name:path}", "/-/health", "/-/ready")]
         menu = [mark for feature in self.features for _, mark in feature.pages]
+        self._menu = [[m for f in part for _, m in f.pages if m.nav] for part in (self.features, self.builtins)]
         if not any(mark.path == "/" for mark in menu):
             self.cards = [(feature.folder, *card) for feature in self.features for card in feature.cards]
-            self._add(cards.home(self.cards, menu), cards.HOME, name="home")
+            self._add(pages.home(self.cards, menu), pages.HOME, name="home")
 
     def _mount(self, feature: Feature) -> None:
         for function, mark in feature.surface:
             self._add(function, mark, name=f"{feature.name}.{function.__name__}", owner=feature.folder)
         for router in feature.routers:
-            pages.check_router(router)
+            for route in router.routes:
+                if isinstance(route, APIRoute):
+                    pages.refuse_waiting(route.endpoint)
             self.api.include_router(router, dependencies=[Depends(pages.access("viewer", writing="operator"))])
 
     def _add(self, function: Callable[..., Any], mark: PageMark | ActionMark, *, name: str, owner: str = "") -> None:
         method = "GET" if isinstance(mark, PageMark) else "POST"
-        self._refuse_twice(function, mark.path, method)
+        shape = _shape(mark.path)
+        for route in self.api.routes:
+            if isinstance(route, APIRoute) and _shape(route.path) == shape and method in (route.methods or ()):
+                taken = f"{method} {mark.path} is taken by {route.name}; choose another path."
+                raise marks.mistake(function, taken)
         if mark.public:
             self._public.append(compile_path(mark.path)[0])
-        answer, gate = pages.endpoint(function, mark, owner=owner), [Depends(pages.access(mark.role))]
-        kept_out: dict[str, Any] = {"include_in_schema": False, "response_model": None}
-        gates = [] if mark.public else gate
-        self.api.add_api_route(mark.path, answer, methods=[method], dependencies=gates, name=name, **kept_out)
-
-    def _refuse_twice(self, function: Callable[..., Any], path: str, method: str) -> None:
-        for route in self.api.routes:
-            if isinstance(route, APIRoute) and _shape(route.path) == _shape(path) and method in (route.methods or ()):
-                raise DeclarationError(
-                    f"{marks.where(function)}: {method} {path} is taken by {route.name}; choose another path."
-                )
+        answer, gates = pages.endpoint(function, mark, owner=owner), [Depends(pages.access(mark.role))]
+        shown: dict[str, Any] = {"dependencies": [] if mark.public else gates, "include_in_schema": False}
+        self.api.add_api_route(mark.path, answer, methods=[method], name=name, response_model=None, **shown)
 
     def _check_icons(self) -> None:
         sprite = self.assets.find("icons.svg")
@@ -223,77 +174,72 @@ class App:
         for function, mark in (page for feature in self.features for page in feature.pages):
             if mark.icon not in known:
                 near = ", ".join(get_close_matches(mark.icon, known)) or "globe, server, clock"
-                raise DeclarationError(
-                    f"{marks.where(function)}: there is no icon {mark.icon!r} in icons.svg; perhaps {near}."
-                )
+                raise marks.mistake(function, f"there is no icon {mark.icon!r} in icons.svg; perhaps {near}.")
 
     def _collect_jobs(self) -> dict[str, tuple[Callable[..., Any], JobMark]]:
         found: dict[str, tuple[Callable[..., Any], JobMark]] = {}
         for feature in [*self.features, *self.builtins]:
-            watching = [(function, mark.as_job) for function, mark in feature.alerts]
-            for function, mark in [*feature.jobs, *watching]:
+            for function, mark in feature.jobs:
                 try:
                     due_of(mark, ZoneInfo("UTC"))
                 except ValueError as error:
-                    raise DeclarationError(f"{marks.where(function)}: {error}") from error
+                    raise marks.mistake(function, str(error)) from error
                 name = f"{'core' if feature in self.builtins else feature.name}.{function.__name__}"
                 if name in found:
-                    raise DeclarationError(f"{marks.where(function)}: there is a job {name} already; rename this one.")
+                    raise marks.mistake(function, f"there is a job {name} already; rename this one.")
                 found[name] = (function, mark)
         return found
 
     def context(self, request: Request) -> dict[str, Any]:
         """What every template knows beside its own data."""
         here, identity = self._running()[0], request.scope["state"].get("identity")
-        theme = request.cookies.get(cookie_name(here, "theme"), "auto")
         return {
             "tool": {"name": here.tool_name, "environment": here.environment},
             "user": identity,
-            "nav": self._menu(identity, request.url.path) if identity else [],
-            "ways_in": [mark for feature in self.features for _, mark in feature.pages if mark.is_for(None)],
-            "theme": theme if theme in ("light", "dark") else "auto",
+            "nav": self._nav(identity, request.url.path) if identity else [],
+            "ways_in": [mark for part in self._menu for mark in part if mark.is_for(None)],
+            "theme": request.cookies.get(cookie_name(here, "theme"), "auto"),
             "request_id": request.scope["state"]["request_id"],
             "path": quote(request.scope["path"]),
         }
 
-    def _menu(self, identity: Identity, path: str) -> list[list[dict[str, Any]]]:
+    def _nav(self, identity: auth.Identity, path: str) -> list[list[dict[str, Any]]]:
         """The features' pages and the built-in ones; active is the one whose path is nearest."""
-        parts = [
-            [mark for feature in part for _, mark in feature.pages if mark.is_for(identity)]
-            for part in (self.features, self.builtins)
-        ]
+        parts = [[mark for mark in part if mark.is_for(identity)] for part in self._menu]
         if any(identity.can(mark.role) for *_, mark in self.cards):
-            parts[0].insert(0, cards.HOME)
+            parts[0].insert(0, pages.HOME)
         inside = max((m.path for m in chain(*parts) if f"{path}/".startswith(f"{m.path}/")), key=len, default="")
         with self._running()[1].read() as db:
             badges = {m.path: m.badge(db) or "" for m in chain(*parts) if m.badge}
-        return [
-            [
-                dict(label=m.nav, href=m.path, icon=m.icon, active=m.path == inside, badge=badges.get(m.path))
-                for m in part
-            ]
-            for part in parts
-        ]
+
+        def entry(m: PageMark) -> dict[str, Any]:
+            return dict(label=m.nav, href=m.path, icon=m.icon, active=m.path == inside, badge=badges.get(m.path))
+
+        return [[entry(mark) for mark in part] for part in parts]
 
     def refuse(self, request: Request, error: Exception) -> Response:
         """The answer to a request that failed: a page for people, a fragment for htmx, a problem for programs."""
-        status, text, headers = _explain(error)
-        shown_to = request.scope["state"].get("identity")
-        if status == 500 and shown_to and self.runtime and self.runtime.settings.is_development:
-            text = in_one_line(error, PROJECT)  # who builds the tool reads it here; the log has the whole
+        status, said, headers = _explain(error)
+        state = request.scope["state"]
+        if (
+            status == 500
+            and state.get("identity")
+            and self.runtime
+            and self.runtime.settings.environment == DEVELOPMENT
+        ):
+            said = in_one_line(error, PROJECT)  # who builds the tool reads it here; the log has the whole
         for_program = not wants_html(request) or (status == 401 and is_bearing(request))
         if status == 401 and not for_program:
             return sign_in_first(request)
         title = _TITLES.get(status, "Something failed" if status >= 500 else "That does not work")
-        request_id = request.scope["state"]["request_id"]
         if for_program or self.runtime is None:
-            answer: dict[str, Any] = {"title": title, "status": status, "detail": text, "request_id": request_id}
+            answer = {"title": title, "status": status, "detail": said, "request_id": state["request_id"]}
             if isinstance(error, RequestValidationError):
                 answer["errors"] = [{"field": _place(one), "message": one["msg"]} for one in error.errors()]
             return JSONResponse(answer, status, headers, "application/problem+json")
         # For htmx into the place for messages, so that a form keeps what was typed.
         template = "core/error_fragment.html" if is_htmx(request) else "core/error.html"
-        problem = {"status": status, "title": title, "text": text}
+        problem = {"status": status, "title": title, "text": said}
         view = View(template, status=status, title=title, subtitle="", problem=problem)
         request.scope["app"] = self.api
         request.scope["headers"] = [(k, v) for k, v in request.scope["headers"] if k != b"hx-target"]
@@ -302,38 +248,40 @@ class App:
         return response
 
 
+def ready(runtime: Runtime) -> list[str]:
+    """Why requests cannot be answered: the database does not read, or its tables are not this version's."""
+    try:
+        with runtime.database.reader.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        behind = migrations.pending(runtime.database, runtime.app.histories)
+    except CoreError as error:
+        return [str(error)]
+    except Exception as error:  # the boundary: a probe answers whatever the database does
+        return [f"the database does not answer: {type(error).__name__}"]
+    return [f"{name} migrations are pending: {', '.join(todo)}" for name, todo in behind.items() if todo]
+
+
 def _probed(problems: list[str]) -> JSONResponse:
-    status = {"status": "failing" if problems else "ok", "problems": problems}
-    return JSONResponse(status, 503 if problems else 200)
+    return JSONResponse({"status": "failing" if problems else "ok", "problems": problems}, 503 if problems else 200)
 
 
 def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
     """Status, sentence and headers for an exception."""
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else None
+    if isinstance(error, OverflowError) or (first and first["loc"][0] == "path"):
+        error = HTTPException(404)  # /services/abc, where a number belongs, or one that no database has
     if isinstance(error, Refused):
         return error.status, str(error), {"WWW-Authenticate": "Bearer"} if error.status == 401 else error.headers
-    if isinstance(error, RequestValidationError):
-        first = error.errors()[0]
-        if first["loc"][0] == "path":  # /services/abc, where a number belongs
-            return 404, "There is no such page.", {}
-        return 422, f"{_place(first)}: {first['msg']}", {}
-    if isinstance(error, OverflowError):  # /services/99999999999999999999: no database has such a number
-        return 404, "There is no such page.", {}
     if isinstance(error, HTTPException):
         said = {404: "There is no such page.", 405: "This address does not take that method."}
         return error.status_code, said.get(error.status_code, str(error.detail)), dict(error.headers or {})
+    if first:
+        return 422, f"{_place(first)}: {first['msg']}", {}
     return 500, "The tool failed at this. The log has the details under the request id below.", {}
 
 
 def _place(error: Any) -> str:
-    """Where in a request an error is: "body.name"."""
-    return ".".join(str(part) for part in error["loc"])
-
-
-def _as_handler(refuse: Callable[[Request, Exception], Response]) -> Callable[[Request, Exception], Any]:
-    async def handle(request: Request, error: Exception) -> Response:
-        return refuse(request, error)
-
-    return handle
+    return ".".join(str(part) for part in error["loc"])  # as in "body.name"
 
 
 def _shape(path: str) -> str:

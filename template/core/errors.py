@@ -17,15 +17,11 @@ class UserError(CoreError):
 
 
 class Refused(CoreError):
-    """A request is answered with an error page: an HTTP status and a sentence for the person.
-
-    `headers` go out with the answer.
-    """
+    """A request is answered with an error page: an HTTP status and a sentence for the person."""
 
     def __init__(self, status: int, text: str, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(text)
-        self.status = status
-        self.headers = headers or {}
+        self.status, self.headers = status, headers or {}
 
 
 class Busy(Refused):
@@ -41,7 +37,5 @@ def in_one_line(error: BaseException, project: Path) -> str:
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError) and error.filename:
         places.append((error.filename, error.lineno))
-    own = [(Path(name), line) for name, line in places if name.startswith(f"{project / 'app'}/")]
-    if isinstance(error, CoreError) or not own:
-        return said
-    return f"{own[-1][0].relative_to(project)}:{own[-1][1]}: {said}"
+    own = [f"{name[len(f'{project}/') :]}:{line}: " for name, line in places if name.startswith(f"{project}/app/")]
+    return said if isinstance(error, CoreError) else f"{own[-1] if own else ''}{said}"

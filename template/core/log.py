@@ -2,31 +2,26 @@
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from .settings import Settings
 
+get: Callable[[str], structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger  # log.info("event", key=value)
+context = structlog.contextvars.bound_contextvars  # every line logged inside carries its values
+
 
 def configure(settings: Settings) -> None:
     """Send structlog's and the standard library's logs through one chain to standard error."""
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    last: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if as_json:
-        last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    else:
-        # The plain one, for the pretty one prints every local variable, secrets among them.
-        formatter = structlog.dev.plain_traceback
-        last += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=formatter)]
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level]
+    shared += [structlog.stdlib.add_logger_name, structlog.processors.TimeStamper(fmt="iso", utc=True)]
+    plain = structlog.dev.plain_traceback  # the pretty one prints every local variable, secrets among them
+    on_terminal = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    json: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *(json if as_json else on_terminal)]
     handler = logging.StreamHandler()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     root = logging.getLogger()
@@ -39,16 +34,3 @@ def configure(settings: Settings) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
-
-
-def get(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger; write `log.info("event", key=value)`."""
-    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
-    return logger
-
-
-@contextmanager
-def context(**values: str) -> Iterator[None]:
-    """Every line logged inside carries these values, such as request_id."""
-    with structlog.contextvars.bound_contextvars(**values):
-        yield

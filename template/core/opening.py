@@ -7,9 +7,10 @@ from contextlib import closing, contextmanager
 import click
 
 from . import log, settings
-from .app import App, Runtime
+from .app import App
 from .db import Actor, Session
 from .errors import UserError, in_one_line
+from .pages import Runtime
 from .settings import PROJECT
 
 SERVED_AT = "url"  # in the data folder: where the tool was served last

@@ -2,11 +2,12 @@
 
 import re
 import tomllib
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
-from zoneinfo import ZoneInfo
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict, SettingsError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -15,19 +16,19 @@ from .errors import UserError
 from .marks import Role
 
 PROJECT = Path(__file__).resolve().parent.parent
-EVERY_ADDRESS = {"0.0.0.0", "::"}
+DEVELOPMENT = "development"  # where an error's text is shown to who is signed in
+InProject = Annotated[Path, AfterValidator(PROJECT.joinpath)]
 _SECRET = re.compile("secret|password|token|key|credential|webhook")
 _PASSWORD = re.compile(rf"""((?:{_SECRET.pattern})\w*['"]?\s*[:=]\s*['"]?|://[^/@:\s]*:)[^'",)}}@&\s]+""")
 
 
 def _project_name() -> str:
     """The title in pyproject.toml, else the project's name there, else the folder's."""
-    try:
+    with suppress(OSError, tomllib.TOMLDecodeError):
         project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-    except (OSError, tomllib.TOMLDecodeError):
-        return PROJECT.name
-    title = project.get("tool", {}).get("pyops", {}).get("title", "")
-    return str(title or project.get("project", {}).get("name", PROJECT.name))
+        title = project.get("tool", {}).get("pyops", {}).get("title")
+        return str(title or project.get("project", {}).get("name", PROJECT.name))
+    return PROJECT.name
 
 
 class Channel(BaseModel):
@@ -44,8 +45,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=PROJECT / ".env", extra="ignore", env_ignore_empty=True)
 
     tool_name: str = Field(default_factory=_project_name, description="What the tool calls itself.")
-    environment: str = Field("development", description="Shown as a badge; in development errors are shown, too.")
-    data_dir: Path = Field(PROJECT / "data", description="Database, secret key and backups live here.")
+    environment: str = Field(DEVELOPMENT, description="Shown as a badge; in development errors are shown, too.")
+    data_dir: InProject = Field(PROJECT / "data", description="Database, secret key and backups live here.")
     database_url: str = Field("", description="Empty: SQLite in the data folder.")
     base_url: str = Field("", description="How people reach the tool, as in https://tool.example.com.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -57,81 +58,61 @@ class Settings(BaseSettings):
     notify: list[Channel] = Field([], description="Who hears of findings, as JSON; see the guide.")
     timezone: str = Field("UTC", description="In which cron expressions are read, as in Europe/Paris.")
     session_days: int = Field(14, ge=1, description="How long a sign-in lasts without a visit.")
-    runs_kept_days: int = Field(
-        90, ge=1, description="How long runs and their logs are kept; the last 50 of a job stay."
-    )
+    runs_kept_days: int = Field(90, ge=1, description="How long runs and logs are kept; a job's last 50 stay.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal.")
 
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"{name!r} is no time zone; write it like Europe/Paris") from error
+        if name not in available_timezones():
+            raise ValueError(f"{name!r} is no time zone; write it like Europe/Paris")
         return name
 
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
+        url = url.replace("postgres://", "postgresql://", 1)  # as Heroku writes it
         try:
-            parts = make_url(url.replace("postgres://", "postgresql://", 1)) if url else None
+            parts = make_url(url or "postgresql://")
         except (ArgumentError, ValueError):  # whose text repeats the URL, password and all
             raise ValueError("it cannot be read; write it like sqlite:////srv/tool.db") from None
-        if parts and parts.get_backend_name() not in ("sqlite", "postgresql"):
+        if parts.get_backend_name() not in ("sqlite", "postgresql"):
             raise ValueError(f"{parts.get_backend_name()!r} is not supported; use sqlite or postgresql")
-        if parts and parts.get_backend_name() == "sqlite" and parts.database in (None, "", ":memory:"):
+        if parts.get_backend_name() == "sqlite" and parts.database in (None, "", ":memory:"):
             raise ValueError("name a file, for each connection would have a memory of its own: sqlite:////srv/tool.db")
         return url
-
-    @field_validator("data_dir")
-    @classmethod
-    def _in_project(cls, path: Path) -> Path:
-        return path if path.is_absolute() else PROJECT / path
 
     @property
     def url(self) -> str:
         """Where people reach the tool, without a slash at the end."""
-        return self.base_url.rstrip("/") or self.url_on(self.host, self.port)
-
-    def url_on(self, host: str, port: int) -> str:
-        """Where a browser on this machine finds a server that listens there."""
-        return f"http://{'localhost' if host in EVERY_ADDRESS else host}:{port}"
-
-    @property
-    def is_development(self) -> bool:
-        """Whether an error's text is shown to who is signed in."""
-        return self.environment == "development"
+        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host
+        return self.base_url.rstrip("/") or f"http://{host}:{self.port}"
 
     @property
     def database(self) -> str:
         """The database's URL in SQLAlchemy's form."""
-        if not self.database_url:
-            return f"sqlite:///{self.data_dir / 'app.db'}"
-        return self.database_url.replace("postgres://", "postgresql://", 1)
+        return self.database_url or f"sqlite:///{self.data_dir / 'app.db'}"
 
 
 def listing(configured: Settings) -> list[dict[str, str]]:
     """Every setting for people: its name, its value with secrets masked, where that comes from, what it is for."""
     kind = type(configured)
-    places = {".env": DotEnvSettingsSource(kind)(), "environment": EnvSettingsSource(kind)()}
-    found = []
+    places = {"environment": EnvSettingsSource(kind)(), ".env": DotEnvSettingsSource(kind)()}
+    rows = []
     for name, field in kind.model_fields.items():
-        source = next((place for place in ("environment", ".env") if name in places[place]), "default")
+        source = next((place for place, found in places.items() if name in found), "default")
         value = str(getattr(configured, name))
         masked = "***" if value and _SECRET.search(name) else _PASSWORD.sub(r"\1***", value)
-        row = {"name": name.upper(), "value": masked, "source": source, "description": field.description or ""}
-        found.append(row)
-    return found
+        rows.append({"name": name.upper(), "value": masked, "source": source, "description": field.description or ""})
+    return rows
 
 
 def load(kind: type[Settings] = Settings) -> Settings:
     """The settings of this process; UserError names each wrong one and what it is for."""
     try:
         return kind()
-    except ValidationError as error:
-        wrong = [f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors() if e["loc"]]
-        raise UserError("settings are wrong (environment or .env):\n  " + "\n  ".join(wrong)) from error
-    except SettingsError as error:  # a list or a table that is no JSON
-        raise UserError(f"settings are wrong (environment or .env):\n  {error}; write it as JSON") from error
+    except (ValidationError, SettingsError) as error:  # the latter for a list or a table that is no JSON
+        each = error.errors() if isinstance(error, ValidationError) else []
+        wrong = [f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in each] or [f"{error}; write it as JSON"]
+        raise UserError("\n  ".join(["settings are wrong (environment or .env):", *wrong])) from error

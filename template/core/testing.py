@@ -1,9 +1,9 @@
 """Fixtures for a project's tests: `pytest_plugins = ["core.testing"]` in conftest.py."""
 
-import importlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -13,15 +13,13 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from pydantic import SecretStr
 from sqlalchemy import select
+from sqlmodel import col
 from starlette.testclient import TestClient
 
-from . import alerts, audit, auth, http, marks, migrations, time
+from . import alerts, audit, auth, crypto, http, marks, migrations, opening, time
 from .app import App
-from .crypto import Keyring
 from .db import Actor, Database, Session
 from .jobs import JobRun, Run, RunLog, arguments_of
-from .marks import AlertMark, Role
-from .notify import Message
 from .settings import Channel, Settings
 
 TESTER = Actor("test", "test")
@@ -96,36 +94,31 @@ def html(response: Any) -> Html:
 @pytest.fixture(scope="session")
 def app() -> App:
     """The project's app."""
-    found: App = importlib.import_module("app.main").app
-    return found
+    return opening.load_app()
 
 
 @pytest.fixture(scope="session")
 def migrated(app: App, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with an empty, migrated database, made once; each test gets a copy."""
     folder = tmp_path_factory.mktemp("migrated")
-    database = Database(f"sqlite:///{folder / 'app.db'}", keyring=Keyring.load(folder))
-    migrations.upgrade(database, app.histories, snapshots=folder)
-    database.close()
+    with closing(Database(f"sqlite:///{folder / 'app.db'}", keyring=crypto.Keyring.load(folder))) as database:
+        migrations.upgrade(database, app.histories, snapshots=folder)
     return folder
 
 
 @pytest.fixture
 def settings(app: App, migrated: Path, tmp_path: Path) -> Settings:
     """The app's settings with a data folder of the test's own."""
-    data_dir = tmp_path / "data"
-    shutil.copytree(migrated, data_dir)
-    kind = app.settings_class
-    return kind(_env_file=None, data_dir=data_dir, environment="test", database_url="", tool_name="Test tool")
+    given: dict[str, Any] = {"environment": "test", "database_url": "", "tool_name": "Test tool"}
+    return app.settings_class(_env_file=None, data_dir=shutil.copytree(migrated, tmp_path / "data"), **given)
 
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
     """The test's database."""
-    opened = Database(settings.database, keyring=Keyring.load(settings.data_dir))
-    audit.watch(opened)
-    yield opened
-    opened.close()
+    with closing(Database(settings.database, keyring=crypto.Keyring.load(settings.data_dir))) as opened:
+        audit.watch(opened)
+        yield opened
 
 
 @pytest.fixture
@@ -146,9 +139,9 @@ def run_job(database: Database, settings: Settings) -> Callable[..., Ran]:
         run = Run(database, row.id or 0, job=function.__name__, did="")
         with database.reading_each() as db:
             result = function(**arguments_of(function, db, run, settings, params=params))
-            if isinstance(mark := marks.of(function), AlertMark):
+            if isinstance(mark := marks.of(function), marks.AlertMark):
                 alerts.look(function.__name__, marks.summary(function), mark, result, run=run, settings=settings)
-            said = select(RunLog).where(RunLog.run_id == row.id).order_by(RunLog.id)  # type: ignore[arg-type]
+            said = select(RunLog).where(col(RunLog.run_id) == row.id).order_by(col(RunLog.id))
             return Ran(run.failures, [f"{line.level}: {line.text}" for line in db.execute(said).scalars()])
 
     return execute
@@ -169,13 +162,13 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
 
 
 @pytest.fixture
-def sent(database: Database, settings: Settings) -> Callable[[], list[Message]]:
+def sent(database: Database, settings: Settings) -> Callable[[], list[alerts.Message]]:
     """Lists the messages that would go out by now."""
     settings.notify = [Channel(name="tests", url=SecretStr("json://localhost"))]
 
-    def messages() -> list[Message]:
+    def messages() -> list[alerts.Message]:
         with database.read() as db:
-            return list(db.execute(select(Message).order_by(Message.id)).scalars())  # type: ignore[arg-type]
+            return list(db.execute(select(alerts.Message).order_by(col(alerts.Message.id))).scalars())
 
     return messages
 
@@ -191,10 +184,10 @@ def served(app: App, settings: Settings) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def client_as(served: TestClient, database: Database) -> Callable[[Role], TestClient]:
+def client_as(served: TestClient, database: Database) -> Callable[[marks.Role], TestClient]:
     """The running app, asked by somebody with a role: `client_as("viewer").get("/")`."""
 
-    def sign_in(role: Role) -> TestClient:
+    def sign_in(role: marks.Role) -> TestClient:
         with database.write(TESTER) as db:
             token = auth.make_token(db, role, role)
         headers = {**served.headers, "Authorization": f"Bearer {token}"}
@@ -204,6 +197,6 @@ def client_as(served: TestClient, database: Database) -> Callable[[Role], TestCl
 
 
 @pytest.fixture
-def client(client_as: Callable[[Role], TestClient]) -> TestClient:
+def client(client_as: Callable[[marks.Role], TestClient]) -> TestClient:
     """The running app, asked by an admin."""
     return client_as("admin")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined, Template
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -66,23 +66,15 @@ class Assets:
 
 
 class Templates:
-    """Every template of the tool: `core/…` from core, `app/<feature>/…` beside the code.
+    """Every template of the tool: `core/…` from core, `app/<feature>/…` beside the code, others' below `roots`."""
 
-    `roots` are the folders under which other features' packages lie, such as installed ones.
-    """
-
-    def __init__(self, assets: Assets, *, project: Path = PROJECT, roots: Sequence[Path] = ()) -> None:
+    def __init__(self, assets: Assets, *, roots: Sequence[Path]) -> None:
         core = PrefixLoader({"core": FileSystemLoader(CORE / "templates")})
-        self.environment = Environment(
-            loader=ChoiceLoader([core, FileSystemLoader([project, CORE.parent, *roots])]),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        loader = ChoiceLoader([core, FileSystemLoader([PROJECT, *roots])])
+        strict: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
+        self.environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
         self.environment.globals["static"] = assets.url
-        macros = self.environment.get_template("core/ui.html")
-        self.environment.globals["ui"] = macros.make_module()
+        self.environment.globals["ui"] = self.environment.get_template("core/ui.html").make_module()
 
     def render(self, name: str, context: Mapping[str, Any]) -> str:
         """A whole page."""
@@ -90,16 +82,12 @@ class Templates:
 
     def render_block(self, name: str, block: str, context: Mapping[str, Any]) -> str | None:
         """One block of a page; None when the template has none of that name."""
-        template: Template = self.environment.get_template(name)
+        template = self.environment.get_template(name)
         render = template.blocks.get(block)
         return "".join(render(template.new_context(dict(context)))) if render else None
 
 
 def target_block(request: Request) -> str:
-    """The id of the element that htmx will replace, "" when it wants a whole page.
-
-    htmx 4 names the target as tag#id, URI-encoded, and says "partial" or "full" beside it.
-    """
-    if not is_htmx(request) or request.headers.get("hx-request-type") == "full":
-        return ""
-    return unquote(request.headers.get("hx-target", "")).partition("#")[2]
+    """The id of the element that htmx will replace, "" when it wants a whole page."""
+    is_part = is_htmx(request) and request.headers.get("hx-request-type") != "full"
+    return unquote(request.headers.get("hx-target", "")).partition("#")[2] if is_part else ""  # tag#id, URI-encoded

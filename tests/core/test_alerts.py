@@ -10,10 +10,9 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from core import CoreError, DeclarationError, Finding, alert, marks
-from core.alerts import Found, compare, forget, in_words, look, open_count
+from core.alerts import Found, Message, compare, forget, in_words, look, open_count, put
 from core.db import Database
 from core.jobs import JobRun, Run
-from core.notify import Message, put
 from core.settings import Channel, Settings
 from core.testing import TESTER
 from core.time import now, today

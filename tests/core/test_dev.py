@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.cli import _check_port
-from core.dev import broken
+from core.cli import _check_port, broken
 from core.errors import CoreError, UserError, in_one_line
 
 

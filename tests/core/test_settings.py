@@ -102,12 +102,6 @@ def test_the_base_url_loses_its_slash_or_is_made_of_host_and_port(monkeypatch: p
     assert load().url == "https://tool.example.com"
 
 
-def test_only_development_shows_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load().is_development
-    monkeypatch.setenv("ENVIRONMENT", "staging")
-    assert not load().is_development
-
-
 @pytest.mark.parametrize(
     ("text", "name"),
     [

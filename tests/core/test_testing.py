@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from core import DB, Finding, Run, alert, now, today
+from core.alerts import Message
 from core.http import Client, HttpError
-from core.notify import Message
 from core.testing import Clock, Outside, Ran
 
 HEALTH = "https://shop.example.com/health"

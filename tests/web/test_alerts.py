@@ -12,10 +12,9 @@ from pydantic import SecretStr
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from core.alerts import Found
+from core.alerts import Found, Message
 from core.builtin.alerts.findings import deliver
 from core.db import Database
-from core.notify import Message
 from core.settings import Channel, Settings
 from core.testing import TESTER, Ran, html
 from core.time import now, today

@@ -1,14 +1,15 @@
 """The spine: what an app mounts, how it starts, what every page has, and what it says about itself."""
 
 import re
+from collections.abc import Callable, Iterator
 
 import pytest
+from click.testing import CliRunner, Result
 from starlette.testclient import TestClient
 
 from app import services
 from core import App, Feature, Session, UserError, View, auth, page
-from core.app import Runtime
-from core.auth import Identity
+from core.cli import cli
 from core.settings import Settings
 from core.testing import html
 from tests.web import shop
@@ -44,49 +45,41 @@ def test_every_page_says_what_it_is(path: str, client: TestClient) -> None:
     assert len(page.all("main")) == 1
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_every_page_can_be_looked_at_without_a_server(path: str, looked: "Look") -> None:
-    status, text = looked(path)
-    assert status == 200
-    assert "</html>" in text
-
-
-class Look:
-    """Asks an app for a page as the command line does."""
-
-    def __init__(self, app: App, runtime: Runtime) -> None:
-        self.app, self.runtime = app, runtime
-
-    def __call__(self, path: str, role: str = "admin") -> tuple[int, str]:
-        who = Identity("command line", role)
-        answer = self.app.look(self.runtime, path, who)
-        return answer.status_code, answer.text
-
-
 @pytest.fixture
-def looked(app: App, settings: Settings) -> "Look":
-    runtime = app.open(settings)
-    yield Look(app, runtime)
-    app.runtime = None
-    runtime.database.close()
+def looked(app: App, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """Asks the app for a page as the command line does."""
+    monkeypatch.setattr("app.main.app", app)
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    yield lambda path, role="admin": CliRunner().invoke(cli, ["get", path, "--role", role])
+    app.stop()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_can_be_looked_at_without_a_server(path: str, looked: Callable[..., Result]) -> None:
+    done = looked(path)
+    assert done.exit_code == 0
+    assert "</html>" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("path", "role", "status", "said"),
+    ("path", "role", "code", "said"),
     [
-        ("/shop/office?size=4", "admin", 200, "command line admin 5.0 5"),
-        ("/shop/office", "viewer", 403, "This needs the role admin"),
-        ("/nowhere", "admin", 404, "There is no such page."),
-        ("/shop/items/a%20b", "admin", 404, "There is no a b."),
-        ("/shop/api/items", "viewer", 200, '"user":"command line"'),
-        ("/shop/slow?q=t%C3%A4", "viewer", 200, "GET tä"),
-        ("/", "viewer", 200, "Services down"),
+        ("/shop/office?size=4", "admin", 0, "command line admin 5.0 5"),
+        ("/shop/office", "viewer", 1, "This needs the role admin"),
+        ("/nowhere", "admin", 1, "There is no such page."),
+        ("/shop/items/a%20b", "admin", 1, "There is no a b."),
+        ("/shop/api/items", "viewer", 0, '"user":"command line"'),
+        ("/shop/slow?q=t%C3%A4", "viewer", 0, "GET tä"),
+        ("/", "viewer", 0, "Services down"),
     ],
 )
-def test_a_look_answers_like_the_server(path: str, role: str, status: int, said: str, looked: Look) -> None:
-    answer, text = looked(path, role)
-    assert answer == status
-    assert said in text
+def test_a_look_answers_like_the_server(
+    path: str, role: str, code: int, said: str, looked: Callable[..., Result]
+) -> None:
+    done = looked(path, role)
+    assert done.exit_code == code
+    assert said in done.stdout
 
 
 def test_home_is_the_jobs_page_when_there_is_no_other() -> None:
@@ -144,6 +137,7 @@ def test_it_does_not_start_on_an_old_database(app: App, settings: Settings) -> N
     (settings.data_dir / "app.db").unlink()
     with pytest.raises(UserError, match=r"migrations are pending.*Run: python -m core migrate"):
         app.start(settings)
+    app.stop()
 
 
 def test_the_api_description_names_the_routers_and_no_page(client: TestClient) -> None:

@@ -145,13 +145,3 @@ def test_a_card_that_waits_is_refused_at_the_start() -> None:
         async def later() -> Cell:
             """Later."""
             raise AssertionError
-
-
-def test_a_card_whose_template_is_missing_is_refused_at_the_start() -> None:
-    @card()
-    def straw() -> View:
-        """Straw."""
-        return View("straw.html")
-
-    with pytest.raises(DeclarationError, match=r"there is no template shed/straw\.html"):
-        rooms(straw)

@@ -3,16 +3,15 @@
 from .alerts import Finding, alert
 from .app import App
 from .auth import Identity
-from .cards import card
 from .charts import Chart
 from .crypto import Encrypted
 from .db import Session
 from .errors import CoreError, DeclarationError, Refused, UserError
-from .feature import Feature
 from .forms import Field, Form
 from .imports import Import
 from .jobs import Run, job
-from .pages import DB, CurrentUser, Data, Go, Params, View, action, page
+from .marks import Feature
+from .pages import DB, CurrentUser, Data, Go, Params, View, action, card, page
 from .settings import Settings
 from .tables import Cell, Column, Table
 from .time import days_in_words, in_days, now, today

@@ -35,13 +35,6 @@ def watch(database: Database) -> None:
 
 
 def _record(session: Session) -> None:
-    actor, at = session.actor, now()
-    shared = {
-        "at": at, "actor": actor.name, "actor_kind": actor.kind, "did": actor.did,
-        "request_id": actor.request_id, "address": actor.address,
-    }  # fmt: skip
-    rows = [
-        {**shared, "op": c.op, "table": c.table, "key": c.key, "before": c.before, "after": c.after}
-        for c in session.changes
-    ]
-    session.connection().execute(insert(AuditEntry), rows)
+    who = dict(vars(session.actor))
+    shared = {"at": now(), "actor": who.pop("name"), "actor_kind": who.pop("kind"), **who}
+    session.connection().execute(insert(AuditEntry), [shared | vars(change) for change in session.changes])

@@ -20,11 +20,7 @@ _OF_ONE_SERIES = ("doughnut", "sparkline")
 
 @dataclass(frozen=True)
 class Chart:
-    """Figures to look at: each series has one for every label, and None where nobody knows it.
-
-    A figure of a timeline is a pair of days or moments, the first and the last of a bar. A series (in a doughnut:
-    a label) has its place's colour, or the one that `colours` names: a number from 1 to 8, or a tone such as "bad".
-    """
+    """Figures to look at: each series has one for every label; None where nobody knows it, a pair in a timeline."""
 
     kind: Kind
     labels: Sequence[Any]
@@ -32,7 +28,7 @@ class Chart:
     _: KW_ONLY
     unit: str = ""
     title: str = ""
-    colours: Mapping[str, int | Tone] = field(default_factory=dict)
+    colours: Mapping[str, int | Tone] = field(default_factory=dict)  # of a series, in a doughnut of a label
 
     def __post_init__(self) -> None:
         if wrong := self._wrong():
@@ -52,10 +48,9 @@ class Chart:
             if strange := [pair for pair in zip(self.labels, figures, strict=True) if not self._fits(pair[1])]:
                 (label, figure), wanted = strange[0], _WANTED.get(self.kind, "a number")
                 return f"{figure!r}, {name} of {label}, is no figure of a {self.kind} chart; give {wanted}, or None."
-        known = (*range(1, COLOURS + 1), *get_args(Tone)[1:])
-        if unknown := [pair for pair in self.colours.items() if pair[1] not in known]:
-            name, colour = unknown[0]
-            return f"the colour {colour!r} of {name} is none; use 1 to {COLOURS}, or good, warn, bad, unknown."
+        for name, colour in self.colours.items():
+            if colour not in (*range(1, COLOURS + 1), *get_args(Tone)[1:]):
+                return f"the colour {colour!r} of {name} is none; use 1 to {COLOURS}, or good, warn, bad, unknown."
         return ""
 
     def _fits(self, figure: Any) -> bool:

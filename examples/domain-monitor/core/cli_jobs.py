@@ -7,10 +7,10 @@ import click
 from sqlalchemy import select
 from sqlmodel import col
 
-from .app import Runtime
 from .errors import UserError
 from .jobs import LIVE, DeclaredJob, Job, JobRun, RunLog
 from .opening import COMMAND_LINE, opened
+from .pages import Runtime
 from .scheduler import ask, pause, resume
 
 
@@ -72,7 +72,8 @@ def run_job(name: str, params: tuple[str, ...]) -> None:
 def _job(runtime: Runtime, name: str) -> DeclaredJob:
     if name not in runtime.scheduler.jobs:
         raise UserError(f"there is no job {name!r}; there are: {', '.join(runtime.scheduler.jobs)}")
-    return runtime.scheduler.jobs[name]
+    found: DeclaredJob = runtime.scheduler.jobs[name]
+    return found
 
 
 def _follow(runtime: Runtime, run_id: int) -> str:

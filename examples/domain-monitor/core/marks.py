@@ -1,4 +1,4 @@
-"""Marks: what a decorator leaves on a function so that a Feature can collect it later."""
+"""Marks: what a decorator leaves on a function, and the Feature that collects them."""
 
 import inspect
 import re
@@ -6,7 +6,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, TypeVar
+
+from fastapi import APIRouter
 
 from .errors import DeclarationError
 from .time import period
@@ -25,21 +28,18 @@ class Mark:
 
     def __call__(self, function: Function) -> Function:
         """Mark a function; DeclarationError when the mark is wrong, or nobody could read what the function is for."""
-        wrong = self.wrong(function)
+        wrong = self._wrong(function)
         if (role := getattr(self, "role", ROLES[0])) not in ROLES:
             wrong = f"role={role!r} is no role; use one of {', '.join(ROLES)}."
-        if not (inspect.getdoc(function) or "").strip():
-            wrong = (
-                f"{function.__name__} has no docstring; "
-                'write one sentence, people read it: """Every domain we own, the most urgent first."""'
-            )
+        if not summary(function):
+            example = '"""Every domain we own, the most urgent first."""'
+            wrong = f"{function.__name__} has no docstring; write one sentence, people read it: {example}"
         if wrong:
-            raise DeclarationError(f"{where(function)}: {wrong}")
+            raise mistake(function, wrong)
         setattr(function, _ATTRIBUTE, self)
         return function
 
-    def wrong(self, function: Callable[..., Any]) -> str:
-        """What is wrong with the mark on this function, as a sentence; "" when nothing is."""
+    def _wrong(self, function: Callable[..., Any]) -> str:
         return ""
 
 
@@ -47,20 +47,17 @@ class Mark:
 class _Surface(Mark):
     path: str
 
-    def wrong(self, function: Callable[..., Any]) -> str:
-        """What is wrong with the path."""
-        if _PATH.fullmatch(self.path):
-            return ""
+    def _wrong(self, function: Callable[..., Any]) -> str:
         better = self.path.strip("/").partition("?")[0].replace(" ", "-")
-        return f"the path {self.path!r} must begin with one slash, without spaces or a query: '/{better}'."
+        wrong = f"the path {self.path!r} must begin with one slash, without spaces or a query: '/{better}'."
+        return "" if _PATH.fullmatch(self.path) else wrong
 
 
 @dataclass(frozen=True)
 class PageMark(_Surface):
     """Marks a function as a page: GET `path` shows the View that it returns; `nav` puts it in the menu.
 
-    A public one's `nav` is a button of the sign-in page instead. `badge` counts what wants attention there; the
-    menu shows it on every page, so it must be quick.
+    A public one's `nav` is a button of the sign-in page instead.
     """
 
     _: KW_ONLY
@@ -68,7 +65,7 @@ class PageMark(_Surface):
     icon: str = "file-text"
     role: Role = "viewer"
     public: bool = False
-    badge: Callable[[Any], int] | None = None
+    badge: Callable[[Any], int] | None = None  # counts what wants attention there, on every page: it must be quick
 
     def is_for(self, user: Any) -> bool:
         """Whether the menu of a user has it, or for None, a stranger, the sign-in page."""
@@ -86,46 +83,34 @@ class ActionMark(_Surface):
 
 @dataclass(frozen=True, kw_only=True)
 class JobMark(Mark):
-    """Marks a function as a job.
-
-    `cron` is a crontab line ("0 6 * * 1" is Monday at six), `every` a period like "15m"; with neither it
-    runs by hand only. `timeout` is in seconds. `role` may start it by hand.
-    """
+    """Marks a function as a job; with neither `cron` ("0 6 * * 1" is Monday at six) nor `every` it runs by hand."""
 
     cron: str | None = None
     every: str | None = None
-    timeout: int = 3600
+    timeout: int = 3600  # seconds
     overlap: bool = False
     retries: int = 0
     role: Role = "operator"
 
-    def wrong(self, function: Callable[..., Any]) -> str:
-        """What is wrong with its times."""
+    def _wrong(self, function: Callable[..., Any]) -> str:
         return "give cron= or every=, not both." if self.cron and self.every else ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlertMark(Mark):
-    """Marks a function as an alert: `every` so often it yields the Findings that are true now.
+class AlertMark(JobMark):
+    """Marks a function as an alert: it yields the Findings that are true now; what stays is told again."""
 
-    What is new, worse, or gone is told to the channels, in one message; what stays is told again after `remind`.
-    """
+    every: str = ""
+    timeout: int = 600
+    retries: int = 1
+    remind: str = "7d"  # after which what stays is told again
 
-    every: str
-    remind: str = "7d"
-
-    def wrong(self, function: Callable[..., Any]) -> str:
-        """What is wrong with its periods."""
+    def _wrong(self, function: Callable[..., Any]) -> str:
         try:
             period(self.every), period(self.remind)
         except ValueError as error:
             return str(error)
         return ""
-
-    @property
-    def as_job(self) -> JobMark:
-        """How it is run: like a job."""
-        return JobMark(every=self.every, timeout=600, retries=1)
 
 
 @dataclass(frozen=True)
@@ -137,9 +122,33 @@ class CardMark(Mark):
     role: Role = "viewer"
     wide: bool = False
 
-    def wrong(self, function: Callable[..., Any]) -> str:
-        """A card is called by the home page, in its thread."""
+    def _wrong(self, function: Callable[..., Any]) -> str:
         return "a card cannot be async; write a plain def." if inspect.iscoroutinefunction(function) else ""
+
+
+class Feature:
+    """What a folder declares, plain `APIRouter`s too. Give it the folder's modules: `Feature(pages, jobs, alerts)`."""
+
+    def __init__(self, *modules: ModuleType) -> None:
+        if not modules or not all(isinstance(one, ModuleType) and "." in one.__name__ for one in modules):
+            what = "give it the modules of the feature's folder: Feature(pages, jobs)."
+            raise DeclarationError(f"{declared_here()}: Feature{modules!r} collects nothing; {what}")
+        first = modules[0]
+        self.package = first.__name__.rpartition(".")[0]
+        self.name = self.package.rpartition(".")[2]
+        self.folder = self.package.replace(".", "/")
+        file = getattr(first, "__file__", None)
+        self.root = Path(file).parents[first.__name__.count(".")] if file else None
+        own = [v for m in modules for v in vars(m).values() if getattr(v, "__module__", "") == m.__name__]
+        found = {value: mark for value in own if (mark := of(value))}.items()  # in the order of the files
+        self.pages = [(f, mark) for f, mark in found if isinstance(mark, PageMark)]
+        actions = [(f, mark) for f, mark in found if isinstance(mark, ActionMark)]
+        self.surface: list[tuple[Callable[..., Any], PageMark | ActionMark]] = [*self.pages, *actions]
+        self.jobs = [(f, mark) for f, mark in found if isinstance(mark, JobMark)]
+        self.cards = [(f, mark) for f, mark in found if isinstance(mark, CardMark)]
+        routers = {id(v): v for module in modules for v in vars(module).values() if isinstance(v, APIRouter)}
+        inner = {id(getattr(route, "original_router", None)) for router in routers.values() for route in router.routes}
+        self.routers = [router for key, router in routers.items() if key not in inner]
 
 
 def of(value: object) -> Mark | None:
@@ -152,6 +161,11 @@ def where(function: Callable[..., Any]) -> str:
     """The place of a function for an error message, as file:line."""
     code = inspect.unwrap(function).__code__
     return _place(code.co_filename, code.co_firstlineno)
+
+
+def mistake(function: Callable[..., Any], text: str) -> DeclarationError:
+    """What is wrong with a declaration, with its place."""
+    return DeclarationError(f"{where(function)}: {text}")
 
 
 def declared_here() -> str:

@@ -1,40 +1,41 @@
-"""Pages and actions: the marks, what they return, and the endpoint that core makes of each."""
+"""Pages, actions and cards: the marks, what they return, and the endpoint that core makes of each."""
 
 import hashlib
 import inspect
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlencode
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Depends, Request
-from fastapi.routing import APIRoute
+from fastapi import Depends, Request
 from sqlalchemy.exc import OperationalError
 from starlette.datastructures import FormData
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 
-from . import forms, marks, security
+from . import forms, log, marks, security
 from .auth import Identity
 from .db import Database, Session
-from .errors import CoreError, DeclarationError, Refused
-from .marks import ActionMark, PageMark, Role
-from .settings import Settings
+from .errors import CoreError, DeclarationError, Refused, in_one_line
+from .marks import ActionMark, CardMark, PageMark, Role
+from .settings import DEVELOPMENT, PROJECT, Settings
 from .tables import TYPES, TableView, UrlState, export
-from .ui import Templates, target_block
+from .ui import target_block
 
 TOAST = "toast"
 LONGEST_TOAST = 300
 LARGEST_UPLOAD = 20_000_000
 _VARY = "HX-Request, HX-Target, HX-Request-Type, Cookie"
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
-
-
-page, action = PageMark, ActionMark
+logger = log.get("core.pages")
+page, action, card = PageMark, ActionMark, CardMark
+Card = tuple[str, Callable[..., Any], CardMark]  # the folder of its feature, the function, what it declares
+HOME = PageMark("/", nav="Home", icon="house")
 
 
 class View:
@@ -43,8 +44,7 @@ class View:
     def __init__(
         self, template: str, *, status: int = 200, title: str = "", subtitle: str | None = None, **data: Any
     ) -> None:
-        self.template, self.status, self.data = template, status, data
-        self.title, self.subtitle = title, subtitle
+        self.template, self.status, self.data, self.title, self.subtitle = template, status, data, title, subtitle
         self.tables = {name: value for name, value in data.items() if isinstance(value, TableView)}
         for name, table in self.tables.items():
             table.id = name
@@ -64,37 +64,29 @@ class Go:
         if not isinstance(path, str) or security.local(path) != path:
             raise DeclarationError(f"Go({self.to!r}): give it a function marked with @page, or a path of this tool.")
         rest = {name: value for name, value in self.parameters.items() if value is not None}
-        if isinstance(mark, PageMark):
-            names = _PARAMETER.findall(path)
-            if missing := [name for name in names if name not in rest]:
-                raise DeclarationError(f"Go({mark.path}): give it {missing[0]}=… too.")
-            path = _PARAMETER.sub(lambda found: quote(str(rest[found[1]]), safe=""), path)
-            rest = {name: value for name, value in rest.items() if name not in names}
+        if missing := [name for name in _PARAMETER.findall(path) if name not in rest]:
+            raise DeclarationError(f"Go({path}): give it {missing[0]}=… too.")
+        path = _PARAMETER.sub(lambda found: quote(str(rest.pop(found[1])), safe=""), path)
         return f"{path}{'&' if '?' in path else '?'}{urlencode(rest)}" if rest else path
 
 
-@dataclass(frozen=True)
-class Serving:
-    """What an endpoint needs of the running app; found at `request.app.state.serving`."""
+@dataclass
+class Runtime:
+    """What is started and stopped with a process: an App's settings, database, Scheduler and threads."""
 
+    app: Any
     settings: Settings
     database: Database
-    templates: Templates
-    readers: CapacityLimiter
-    writers: CapacityLimiter
-    context: Callable[[Request], dict[str, Any]]
-    runtime: Any
+    scheduler: Any
+    readers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(40))
+    writers: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(200))  # may wait; one at a time writes
 
 
-def serving(request: Request) -> Serving:
-    """The running app behind a request."""
-    found: Serving = request.app.state.serving
-    return found
+serving: Callable[[Request], Runtime] = attrgetter("app.state.runtime")  # the running app behind a request
 
 
 async def _session(request: Request) -> Session:
-    database = serving(request).database
-    is_reading = request.method in security.SAFE_METHODS
+    database, is_reading = serving(request).database, request.method in security.SAFE_METHODS
     session = database.read() if is_reading else database.writing(security.actor_of(request))
     request.state.session = session  # settled before the answer goes out: by _run, else by the gate
     return session
@@ -128,9 +120,8 @@ CurrentUser = Annotated[Identity, Depends(_identity)]
 
 def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner: str = "") -> Callable[..., Any]:
     """The ASGI-facing function of a page or action: its arguments by type, its work in a thread, its answer."""
-    signature = inspect.signature(function, eval_str=True)
-    parameters = [parameter(p) for p in signature.parameters.values()]
-    _refuse_waiting(function, parameters)
+    parameters = [_given(p) for p in inspect.signature(function, eval_str=True).parameters.values()]
+    refuse_waiting(function)
     own = next((p.name for p in parameters if p.annotation is Request), None)
     asked = inspect.Parameter("core_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
 
@@ -144,10 +135,8 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
         return await to_thread.run_sync(partial(_run, request, function, values, owner), limiter=limiter)
 
     named: Any = answer
-    named.__signature__ = signature.replace(
-        parameters=parameters if own else [*parameters, asked], return_annotation=Response
-    )
-    named.__name__, named.__doc__ = function.__name__, function.__doc__
+    named.__signature__ = inspect.Signature(parameters if own else [*parameters, asked], return_annotation=Response)
+    named.__name__ = function.__name__
     return answer
 
 
@@ -191,9 +180,7 @@ def _finish(request: Request, function: Callable[..., Any], result: object, owne
         return response
     if isinstance(result, Response):
         return result
-    raise DeclarationError(
-        f"{marks.where(function)}: {function.__name__} returned {result!r}; return a View, a Go or a Response."
-    )
+    raise marks.mistake(function, f"{function.__name__} returned {result!r}; return a View, a Go or a Response.")
 
 
 def render(request: Request, view: View, *, function: Callable[..., Any] | None = None, owner: str = "") -> Response:
@@ -204,12 +191,12 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
     identity: Identity | None = request.scope["state"].get("identity")
     for table in view.tables.values():
         table.allow(identity.can if identity else lambda _: False)
-    context = {**here.context(request), **view.data, TOAST: toast, "page": _heading(view, function)}
+    context = {**here.app.context(request), **view.data, TOAST: toast, "page": _heading(view, function)}
     headers = {"Vary": _VARY, "Cache-Control": "private, no-cache"}
     block = target_block(request)
-    html = here.templates.render_block(name, block, context) if block else None
+    html = here.app.templates.render_block(name, block, context) if block else None
     if html is None:
-        html = here.templates.render(name, context)
+        html = here.app.templates.render(name, context)
         if block:  # htmx asked for a part that this page does not have: show the page itself
             address = quote(request.scope["path"]) + (f"?{request.url.query}" if request.url.query else "")
             headers |= {"HX-Retarget": "body", "HX-Reswap": "innerHTML", "HX-Push-Url": address}
@@ -217,7 +204,8 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
         headers["HX-Trigger"] = json.dumps({TOAST: toast})
     body = html.encode()
     if request.method == "GET" and view.status == 200 and not toast:
-        headers["ETag"] = _tag(request, block, body)
+        whose = f"{block} {identity}\n".encode()  # two users' equal parts are not mixed up
+        headers["ETag"] = f'W/"{hashlib.blake2b(whose + body, digest_size=10).hexdigest()}"'
         if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
     response = Response(body, view.status, headers, "text/html")
@@ -230,22 +218,11 @@ def _toast_cookie(request: Request) -> str:
     return security.cookie_name(serving(request).settings, TOAST)
 
 
-def _tag(request: Request, block: str, body: bytes) -> str:
-    """The ETag of what one user is shown of a page or block; two users' equal parts are not mixed up."""
-    identity: Identity | None = request.scope["state"].get("identity")
-    whose = f"{block} {identity}".encode()
-    return (
-        f'W/"{hashlib.blake2b(body, key=hashlib.blake2b(whose, digest_size=16).digest(), digest_size=10).hexdigest()}"'
-    )
-
-
 def _heading(view: View, function: Callable[..., Any] | None) -> Mapping[str, str]:
-    mark = marks.of(function) if function else None
-    title = view.title or (mark.nav if isinstance(mark, PageMark) and mark.nav else "")
-    if not title and function:
-        title = function.__name__.replace("_", " ").capitalize()
-    subtitle = view.subtitle if view.subtitle is not None else marks.summary(function) if function else ""
-    return {"title": title, "subtitle": subtitle}
+    if function is None:
+        return {"title": view.title, "subtitle": view.subtitle or ""}
+    title = view.title or getattr(marks.of(function), "nav", "") or function.__name__.replace("_", " ").capitalize()
+    return {"title": title, "subtitle": marks.summary(function) if view.subtitle is None else view.subtitle}
 
 
 def access(role: Role, *, writing: Role | None = None) -> Callable[[HTTPConnection], Awaitable[None]]:
@@ -254,14 +231,13 @@ def access(role: Role, *, writing: Role | None = None) -> Callable[[HTTPConnecti
     async def check(connection: HTTPConnection) -> None:
         identity = await _identity(connection)
         is_reading = connection.scope.get("method", "GET") in security.SAFE_METHODS
-        needed = role if is_reading else writing or role
-        if not identity.can(needed):
+        if not identity.can(needed := role if is_reading else writing or role):
             raise Refused(403, f"This needs the role {needed}; {identity.name} is {identity.role}. Ask an admin.")
 
     return check
 
 
-def parameter(declared: inspect.Parameter) -> inspect.Parameter:
+def _given(declared: inspect.Parameter) -> inspect.Parameter:
     """A parameter as FastAPI should see it: keyword only, settings given by us."""
     annotation = declared.annotation
     if inspect.isclass(annotation) and issubclass(annotation, Settings):
@@ -269,15 +245,44 @@ def parameter(declared: inspect.Parameter) -> inspect.Parameter:
     return declared.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
-def _refuse_waiting(function: Callable[..., Any], parameters: Iterable[inspect.Parameter]) -> None:
-    takes_db = any(getattr(parameter.annotation, "__origin__", None) is Session for parameter in parameters)
-    if takes_db and inspect.iscoroutinefunction(function):
+def refuse_waiting(function: Callable[..., Any]) -> None:
+    """Raise DeclarationError for an endpoint that would hold up everybody."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    kinds = [getattr(parameter.annotation, "__origin__", None) for parameter in parameters]
+    if Session in kinds and inspect.iscoroutinefunction(function):
         what = f"{function.__name__} is async and takes DB, which would hold up everybody while the database works"
-        raise DeclarationError(f"{marks.where(function)}: {what}; write it as a plain def.")
+        raise marks.mistake(function, f"{what}; write it as a plain def.")
 
 
-def check_router(router: APIRouter) -> None:
-    """Raise DeclarationError for an endpoint of a plain router that would hold up everybody."""
-    for route in router.routes:
-        if isinstance(route, APIRoute):
-            _refuse_waiting(route.endpoint, inspect.signature(route.endpoint, eval_str=True).parameters.values())
+def home(cards: Sequence[Card], menu: Sequence[PageMark]) -> Callable[..., View | Go]:
+    """The home page: the cards that somebody may see; with none of them it leads to the first page of the menu."""
+
+    @HOME
+    def index(request: Request, db: DB, user: CurrentUser) -> View | Go:
+        """What needs attention, at a glance."""
+        seen = [one for one in cards if user.can(one[2].role)]
+        if not seen:
+            return Go(next((mark.path for mark in menu if mark.is_for(user)), "/-/jobs"))
+        return View("core/home.html", cards=[_shown(request, db, *one) for one in seen])
+
+    return index
+
+
+def _shown(request: Request, db: Session, folder: str, function: Callable[..., Any], mark: CardMark) -> dict[str, Any]:
+    """What home.html shows of one card; a card that fails shows why, and the others stay."""
+    here, user = serving(request), request.scope["state"]["identity"]
+    shown = {"mark": mark, "name": function.__name__, "note": marks.summary(function), "made": None}
+    try:
+        taken = inspect.signature(function, eval_str=True).parameters.items()
+        kinds = {name: getattr(declared.annotation, "__origin__", declared.annotation) for name, declared in taken}
+        given = (db, user, here.settings)
+        made = function(**{name: next(one for one in given if isinstance(one, kind)) for name, kind in kinds.items()})
+        if not isinstance(made, View):
+            return {**shown, "made": made}
+        data = {**here.app.context(request), **made.data}
+        return {**shown, "html": here.app.templates.render(f"{folder}/{made.template}", data)}
+    except Exception as error:  # the boundary of a card
+        logger.exception("card failed", card=function.__name__)
+        db.rollback()  # PostgreSQL gives the others nothing until then
+        is_told = isinstance(error, Refused) or here.settings.environment == DEVELOPMENT
+        return {**shown, "problem": in_one_line(error, PROJECT) if is_told else ""}

@@ -132,7 +132,7 @@ class _Answer:
         """Settle the request's session, unless it has none or its handler did."""
         session: Session | None = self.scope["state"].get("session")
         if session is not None:
-            limiter = self._gate.threads if session.has_begun else self._gate.waiting
+            limiter = self._gate.threads if session.began else self._gate.waiting
             await to_thread.run_sync(settle, self.scope, status, limiter=limiter)
 
     async def __call__(self, message: Message) -> None:

@@ -34,21 +34,15 @@ def period(text: str) -> timedelta:
 def days_in_words(days: int) -> str:
     """A distance in days: "today", "tomorrow", "in 12 days", "3 days ago"."""
     near = {0: "today", 1: "tomorrow", -1: "yesterday"}
-    if days in near:
-        return near[days]
-    return f"in {days:,} days" if days > 0 else f"{-days:,} days ago"
+    return near.get(days) or (f"in {days:,} days" if days > 0 else f"{-days:,} days ago")
 
 
 def duration_in_words(seconds: float) -> str:
     """A length of time: "0.4 s", "12 s", "3 min 20 s", "2 h 5 min"."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def ago(moment: datetime, at: datetime) -> str:
@@ -56,8 +50,6 @@ def ago(moment: datetime, at: datetime) -> str:
     seconds = (at - moment).total_seconds()
     if seconds < 0:
         return f"in {duration_in_words(-seconds)}"
-    if seconds < 10:
-        return "just now"
-    if seconds < 86_400:
-        return f"{' '.join(duration_in_words(seconds).split()[:2])} ago"
-    return days_in_words(-int(seconds // 86_400))
+    if seconds >= 86_400:
+        return days_in_words(-int(seconds // 86_400))
+    return "just now" if seconds < 10 else f"{' '.join(duration_in_words(seconds).split()[:2])} ago"

@@ -6,7 +6,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from core import Session, now
-from core.notify import Message
+from core.alerts import Message
 from core.testing import Outside, Ran, html
 
 from .alerts import down

@@ -8,8 +8,7 @@ from sqlmodel import col, select
 from app.domains import AMBER_DAYS, RED_DAYS, Domain, last_day_under
 from app.sources import Change, Source, troubles
 from core import DB, Run, Session, job, now, today
-from core.alerts import open_count
-from core.notify import put
+from core.alerts import open_count, put
 
 from ..settings import Settings
 from .pages import IS_LOST, counts, ends_by

@@ -12,8 +12,7 @@ from app.domains import Domain
 from app.groups import Group
 from app.sources import Change, Source
 from core import Session, now, today
-from core.alerts import Found, compare
-from core.notify import Message
+from core.alerts import Found, Message, compare
 from core.testing import Ran, html
 
 from ..settings import Settings

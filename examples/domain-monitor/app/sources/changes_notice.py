@@ -7,7 +7,7 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from core import Session, Settings
-from core.notify import put
+from core.alerts import put
 
 from .models import Change, What
 

@@ -8,7 +8,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from core import Session, now
-from core.notify import Message
+from core.alerts import Message
 from core.settings import Channel
 from core.testing import Ran, html
 

@@ -3,10 +3,9 @@
 import errno
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,8 +16,8 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
 from .. import http
-from ..crypto import Encrypted, Keyring, give_keyring
-from ..errors import Busy, CoreError, UserError
+from ..crypto import Encrypted, Keyring
+from ..errors import Busy, UserError
 from .session import Actor, Change, Session, Upserted, Watch
 from .turnstile import WAIT_S, Turnstile, insist
 
@@ -29,12 +28,10 @@ _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.ssh
 
 # Alembic can only drop or change a constraint that has a name.
 SQLModel.metadata.naming_convention = {
-    "ix": "ix_%(column_0_N_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(column_0_N_label)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
+}  # fmt: skip
 
 
 class Database:
@@ -45,7 +42,6 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.before_commit: Watch | None = None
         self._turnstile = Turnstile(Path(str(self.url.database)), wait_s=wait_s)
-        self._writing_thread: int | None = None
         self.writer = self._engine(query_only=False)
         self.reader = self._engine(query_only=True)
 
@@ -55,20 +51,17 @@ class Database:
 
     def reading_each(self) -> Session:
         """A session whose every statement reads for itself, so that nothing stays open in between."""
-        option = {"snapshot": False} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        return Session(self.reader.execution_options(**option), fetches_at_once=True)
+        options = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        return Session(self.reader.execution_options(snapshot=False, **options))
 
     @property
     def is_busy(self) -> bool:
         """Whether a write would have to wait for another of this process."""
-        return self._turnstile.is_taken
+        return bool(self._turnstile.queue)
 
     @contextmanager
     def write(self, actor: Actor) -> Iterator[Session]:
-        """A transaction that writes: commits at the end, rolls back on an exception.
-
-        Raises Busy when the other writers made no room within `wait_s`.
-        """
+        """A transaction that writes: commits at the end, rolls back on an exception; Busy after waiting `wait_s`."""
         with self.writing(actor) as session:
             yield session
             session.commit()
@@ -90,12 +83,14 @@ class Database:
         self.writer.dispose()
 
     def _engine(self, *, query_only: bool) -> Engine:
-        # SQLite: the pool never makes anybody wait, for writers queue at the turnstile, which is fair.
+        # SQLite: we write BEGIN; a busy timeout comes first; writers queue at the turnstile, which is fair, not here.
+        own = {"connect_args": {"isolation_level": None, "timeout": self.wait_s}, "max_overflow": -1}
         engine = create_engine(
-            self.url, pool_size=CONNECTIONS, max_overflow=-1 if self.is_sqlite else 0, pool_timeout=self.wait_s,
-            pool_use_lifo=True, hide_parameters=True,  # an error's text must not carry a secret into a log
+            self.url, pool_size=CONNECTIONS, pool_timeout=self.wait_s, pool_use_lifo=True,
+            hide_parameters=True,  # an error's text must not carry a secret into a log
+            **own if self.is_sqlite else {"max_overflow": 0},
         )  # fmt: skip
-        give_keyring(engine.dialect, self.keyring)
+        engine.dialect.pyops_keyring = self.keyring  # type: ignore[attr-defined]
         if self.is_sqlite:
             event.listen(engine, "connect", partial(self._prepare, query_only))
             event.listen(engine, "begin", self._begin_read if query_only else self._begin_write)
@@ -104,10 +99,6 @@ class Database:
         return engine
 
     def _prepare(self, query_only: bool, connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # we write BEGIN ourselves; see _begin_write
-        connection.execute(
-            f"PRAGMA busy_timeout={round(self.wait_s * 1000)}"
-        )  # first: switching to WAL may have to wait
         if not query_only:  # two processes that switch first at once are told "locked" without any waiting
             switch = partial(connection.execute, "PRAGMA journal_mode=WAL")
             insist(switch, unless=sqlite3.OperationalError, deadline=time.monotonic() + self.wait_s)
@@ -120,15 +111,13 @@ class Database:
 
     def _begin_write(self, connection: Connection) -> None:
         if "seated" not in connection.info:
-            if self._writing_thread == threading.get_ident():
-                raise CoreError("a write is open in this thread already; write in that one, or after it")
-            self._turnstile.enter()
-            self._writing_thread = threading.get_ident()
-            connection.info["seated"] = http.forbid("a write transaction is open")
+            seated = ExitStack()
+            seated.enter_context(self._turnstile.seat())
+            seated.callback(http.forbid("a write transaction is open"))
+            connection.info["seated"] = seated
         # Only here, outside of a transaction, SQLite takes this switch; a migration turns it off for itself.
-        connection.exec_driver_sql(
-            f"PRAGMA foreign_keys={connection.get_execution_options().get('foreign_keys', 'ON')}"
-        )
+        is_on = connection.get_execution_options().get("foreign_keys", "ON")
+        connection.exec_driver_sql(f"PRAGMA foreign_keys={is_on}")
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         except OperationalError as error:
@@ -139,10 +128,7 @@ class Database:
     def _leave(self, connection: sqlite3.Connection | None, record: Any) -> None:
         if connection and connection.in_transaction:  # COMMIT itself failed, which SQLAlchemy takes for an end
             connection.rollback()
-        if allow_network := record.info.pop("seated", None):
-            allow_network()
-            self._writing_thread = None
-            self._turnstile.leave()
+        record.info.pop("seated", ExitStack()).close()
 
 
 def prepare_folder(data_dir: Path) -> str:
@@ -155,9 +141,8 @@ def prepare_folder(data_dir: Path) -> str:
             if not os.access(file, os.R_OK | os.W_OK):
                 raise PermissionError(errno.EACCES, f"{file.name} belongs to another user")
     except OSError as error:
-        place = " (in a container: the host's folder mounted there)" if data_dir.is_mount() else ""
-        mend = f"give it to this user: chown -R {os.getuid()} {data_dir}{place}"
-        raise UserError(f"{data_dir} cannot be written ({error.strerror}); {mend}") from error
+        mend = f"chown -R {os.getuid()} {data_dir} (in a container: the host's folder mounted there)"
+        raise UserError(f"{data_dir} cannot be written ({error.strerror}); give it to this user: {mend}") from error
     kind = _file_system(data_dir)
     is_remote = kind in _NETWORK_FILE_SYSTEMS
     return f"{data_dir} is on {kind}: SQLite corrupts there; use a local disk or DATABASE_URL." if is_remote else ""
@@ -177,13 +162,12 @@ def rotate(database: Database, actor: Actor, metadata: MetaData = SQLModel.metad
     with database.write(actor) as db:
         for table in metadata.sorted_tables:
             secret = [column for column in table.c if isinstance(column.type, Encrypted)]
-            if not secret:
-                continue
-            rows = db.connection().execute(select(*table.primary_key, *secret)).mappings().all()
+            rows = db.connection().execute(select(*table.primary_key, *secret)).mappings().all() if secret else []
             for row in rows:
                 mine = [key == row[key.name] for key in table.primary_key]
                 new = {column.name: row[column.name] for column in secret}
                 db.connection().execute(table.update().where(*mine).values(new))
+            if rows:
+                db.note(table, "update", after={"why": "a new key", "rows": len(rows)})
             total += len(rows)
-            db.note(table, "update", after={"why": "a new key", "rows": len(rows)})
     return total

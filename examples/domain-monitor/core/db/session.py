@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
 
 from pydantic.fields import FieldInfo
 from sqlalchemy import Engine, Insert, Table, TextClause, bindparam, event, inspect, select, tuple_
@@ -23,14 +22,15 @@ from ..errors import CoreError
 LONGEST_WRITE_S = 0.5
 BATCH = 500
 MASK = "••••"
-_SECRET_WORDS = ("password", "passphrase", "secret", "token", "credential", "api_key", "private_key")
+_SECRET = re.compile("password|passphrase|secret|token|credential|api_key|private_key")
 _BULK = "pyops_bulk"
 _WRITES = re.compile(r"\s*(insert|update|delete|replace)\b", re.IGNORECASE)
-_PLAIN = (str, int, float, bool)
+_PLAIN = (str, int, float, bool, type(None))
 Watch = Callable[["Session"], None]
 _Given = Mapping[str, Any]
 _Row = dict[str, Any]
-_Rows = dict[tuple[Any, ...], _Row]  # by their key
+_Key = tuple[Any, ...]
+_Rows = dict[_Key, _Row]
 logger = log.get("core.db")
 
 
@@ -48,51 +48,41 @@ class Actor:
 SYSTEM = Actor("system")
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One row that was created, updated or deleted, or one bulk statement."""
 
     op: str
     table: str
     key: str
-    before: dict[str, Any]
-    after: dict[str, Any]
+    before: _Row
+    after: _Row
 
 
-@dataclass
-class Upserted:
+class Upserted(NamedTuple):
     """What an upsert did: numbers of rows."""
 
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
+    created: int
+    updated: int
+    unchanged: int
 
 
 class Session(SQLModelSession):
     """A SQLModel session that knows who writes, and what was written."""
 
-    def __init__(
-        self, bind: Engine, *, actor: Actor = SYSTEM, before_commit: Watch | None = None, fetches_at_once: bool = False
-    ) -> None:
+    def __init__(self, bind: Engine, *, actor: Actor = SYSTEM, before_commit: Watch | None = None) -> None:
         # A closed session stays closed: used again, as by an answer that streams, it would begin anew, for ever.
         super().__init__(bind, expire_on_commit=False, close_resets_only=False)
         self.actor, self.before_commit = actor, before_commit
-        self.fetches_at_once = fetches_at_once  # a result that is read row by row would hold its snapshot meanwhile
         self.changes: list[Change] = []
-        self._began = 0.0
-        self._savepoints: WeakKeyDictionary[SessionTransaction, int] = WeakKeyDictionary()
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether a transaction is open, so that ending it waits for nobody."""
-        return bool(self._began)
+        self.began = 0.0  # when the open transaction did; 0 for none, so that ending it waits for nobody
+        self._savepoints: dict[SessionTransaction, int] = {}  # how many changes there were before
 
     def commit(self) -> None:
         """Flush, let the audit write its rows, commit."""
         self.flush()
         if self.changes and self.before_commit:
             self.before_commit(self)
-        began = self._began or time.monotonic()
+        began = self.began or time.monotonic()
         super().commit()
         if (held := time.monotonic() - began) > LONGEST_WRITE_S:
             logger.warning("long write transaction", seconds=round(held, 3), by=self.actor.name)
@@ -103,9 +93,9 @@ class Session(SQLModelSession):
         rows = int(getattr(result, "rowcount", 0))
         table = statement.entity_description.get("table")
         if isinstance(table, Table) and rows:
+            given = statement.compile().params.items()
             # An insert also names the columns that it leaves to their default, as None.
-            named = {k: v for k, v in statement.compile().params.items() if k in table.c}
-            values = {k: v for k, v in named.items() if v is not None or not isinstance(statement, Insert)}
+            values = {k: v for k, v in given if k in table.c and (v is not None or not isinstance(statement, Insert))}
             self.note(table, statement.__visit_name__, after={"why": why, "rows": rows, **values})
         return rows
 
@@ -118,60 +108,44 @@ class Session(SQLModelSession):
         self.flush()
         table: Table = inspect(model).local_table
         names = (key,) if isinstance(key, str) else key
-        wanted, done = _by_key(table, rows, names), Upserted()
-        keys = list(wanted)
-        for start in range(0, len(keys), BATCH):
-            part = {k: wanted[k] for k in keys[start : start + BATCH]}
-            old = self._rows_of(table, names, part)
-            new = [row for k, row in part.items() if k not in old]
-            differing = [(was, part[k]) for k, was in old.items() if was != part[k]]
-            self._create(model, table, names, new)
-            self._change(table, names, differing)
-            done.created += len(new)
-            done.updated += len(differing)
-            done.unchanged += len(old) - len(differing)
-        return done
+        wanted, old = _by_key(table, rows, names), _Rows()
+        for start in range(0, len(wanted), BATCH):
+            query = select(*(table.c[name] for name in next(iter(wanted.values()))))
+            is_part = tuple_(*(table.c[name] for name in names)).in_([*wanted][start : start + BATCH])
+            found = self.connection().execute(query.where(is_part)).mappings()
+            old |= {tuple(row[name] for name in names): dict(row) for row in found}
+        if new := {k: row for k, row in wanted.items() if k not in old}:
+            self._create(model, table, new)
+        if differing := {k: wanted[k] for k, row in old.items() if row != wanted[k]}:
+            self._change(table, names, old, differing)
+        return Upserted(len(new), len(differing), len(old) - len(differing))
 
-    def _rows_of(self, table: Table, names: tuple[str, ...], wanted: _Rows) -> _Rows:
-        """What the database holds of these keys: the columns that are given."""
-        key = tuple_(*(table.c[name] for name in names))
-        given = [table.c[name] for name in next(iter(wanted.values()))]
-        found = self.connection().execute(select(*given).where(key.in_(list(wanted)))).mappings()
-        return {tuple(row[name] for name in names): dict(row) for row in found}
-
-    def _create(self, model: type[SQLModel], table: Table, names: tuple[str, ...], rows: list[_Row]) -> None:
+    def _create(self, model: type[SQLModel], table: Table, rows: _Rows) -> None:
         """Insert rows; what they do not name takes the model's default, unless the database fills it itself."""
-        if not rows:
-            return
-        left_out = {
-            name: field
-            for name, field in model.model_fields.items()
-            if name in table.c and name not in rows[0] and not field.is_required()
-            if not table.c[name].primary_key and table.c[name].server_default is None
-        }
-        defaults = partial(FieldInfo.get_default, call_default_factory=True, validated_data={})
-        new = [{**{name: defaults(field) for name, field in left_out.items()}, **row} for row in rows]
+        named = next(iter(rows.values()))
+        empty = {c.name for c in table.c if c.name not in named and not c.primary_key and c.server_default is None}
+        fields = {n: field for n, field in model.model_fields.items() if n in empty and not field.is_required()}
+        default = partial(FieldInfo.get_default, call_default_factory=True, validated_data={})
+        new = [{**{name: default(field) for name, field in fields.items()}, **row} for row in rows.values()]
         self.connection().execute(table.insert(), new)
-        for row in new:
-            self.note(table, "create", _key(names, row), after=row)
+        for key, row in zip(rows, new, strict=True):
+            self.note(table, "create", key, after=row)
 
-    def _change(self, table: Table, names: tuple[str, ...], pairs: list[tuple[_Row, _Row]]) -> None:
+    def _change(self, table: Table, names: tuple[str, ...], old: _Rows, rows: _Rows) -> None:
         """Update rows from what they were to what they are to be; noted is what differs."""
-        if not pairs:
-            return
         # A parameter that is named like a column is a new value; those of the key only say which row.
         match = [table.c[name] == bindparam(f"key_{name}") for name in names]
-        rows = [{f"key_{n}" if n in names else n: value for n, value in row.items()} for _, row in pairs]
-        self.connection().execute(table.update().where(*match), rows)
-        for old, row in pairs:
-            changed = [name for name in row if old[name] != row[name]]
-            before, after = ({name: side[name] for name in changed} for side in (old, row))
-            self.note(table, "update", _key(names, row), before=before, after=after)
+        new = [{f"key_{n}" if n in names else n: value for n, value in row.items()} for row in rows.values()]
+        self.connection().execute(table.update().where(*match), new)
+        for key, row in rows.items():
+            before = {name: was for name, was in old[key].items() if was != row[name]}
+            self.note(table, "update", key, before=before, after={name: row[name] for name in before})
 
-    def note(self, table: Table, op: str, key: str = "", *, before: _Row | None = None, after: _Row) -> None:
+    def note(self, table: Table, op: str, key: _Key = (), *, before: _Row | None = None, after: _Row) -> None:
         """Record a change at the commit, secrets masked; core's bookkeeping is left out."""
         if table.info.get("audited", not table.name.startswith("core_")):
-            self.changes.append(Change(op, table.name, key, _shown(table, before or {}), _shown(table, after)))
+            shown = _shown(table, before or {}), _shown(table, after)
+            self.changes.append(Change(op, table.name, " ".join(map(str, key)), *shown))
 
 
 def _by_key(table: Table, rows: Iterable[_Given], names: tuple[str, ...]) -> _Rows:
@@ -179,33 +153,23 @@ def _by_key(table: Table, rows: Iterable[_Given], names: tuple[str, ...]) -> _Ro
     given, columns = [dict(row) for row in rows], set(table.c.keys())
     for row in given:
         if row.keys() != given[0].keys() or not {*names} <= row.keys() <= columns:
-            raise CoreError(
-                f"upsert into {table.name}: every row names the same columns of the table, the key "
-                f"({', '.join(names)}) among them; this one names {', '.join(row)}"
-            )
+            rule = f"every row names the same columns of the table, the key ({', '.join(names)}) among them"
+            raise CoreError(f"upsert into {table.name}: {rule}; this one names {', '.join(row)}")
         if None in [row[name] for name in names]:
             raise CoreError(f"upsert into {table.name}: a row has no {', '.join(names)}; None is no key")
     return {tuple(row[name] for name in names): row for row in given}
 
 
-def _key(names: tuple[str, ...], row: _Given) -> str:
-    return " ".join(str(row[name]) for name in names)
-
-
-def _shown(table: Table, values: _Given) -> dict[str, Any]:
+def _shown(table: Table, values: _Row) -> _Row:
     """Values fit for the audit: secrets masked, the rest as JSON can hold it."""
-    shown, secret = dict(values), _secret_columns(table)
-    for name, value in values.items():
-        if value is not None and (name in secret or not isinstance(value, _PLAIN)):
-            shown[name] = MASK if name in secret else str(value)
-    return shown
+    told = {name: value if isinstance(value, _PLAIN) else str(value) for name, value in values.items()}
+    return told | {name: MASK for name in _secret_columns(table) if values.get(name) is not None}
 
 
 @cache
 def _secret_columns(table: Table) -> frozenset[str]:
     """The columns whose values are not written to the audit."""
-    is_named = re.compile("|".join(_SECRET_WORDS)).search
-    return frozenset(c.name for c in table.c.values() if isinstance(c.type, Encrypted) or is_named(c.name))
+    return frozenset(c.name for c in table.c.values() if isinstance(c.type, Encrypted) or _SECRET.search(c.name))
 
 
 @event.listens_for(Session, "after_flush")
@@ -214,13 +178,12 @@ def _record_flush(session: Session, _context: object) -> None:
     for op, rows in (("create", session.new), ("update", session.dirty), ("delete", session.deleted)):
         for row in rows:
             state = inspect(row)
-            histories = {a.columns[0].name: state.attrs[a.key].history for a in state.mapper.column_attrs}
-            if op == "update":
-                histories = {name: history for name, history in histories.items() if history.has_changes()}
-            before = {n: (h.deleted or h.unchanged or (None,))[0] for n, h in histories.items() if op != "create"}
-            after = {n: (h.added or h.unchanged or (None,))[0] for n, h in histories.items() if op != "delete"}
-            if histories:
-                key = " ".join(str(v) for v in state.mapper.primary_key_from_instance(row))
+            told = {a.columns[0].name: state.attrs[a.key].history for a in state.mapper.column_attrs}
+            told = {name: history for name, history in told.items() if op != "update" or history.has_changes()}
+            before = {n: (h.deleted or h.unchanged or (None,))[0] for n, h in told.items() if op != "create"}
+            after = {n: (h.added or h.unchanged or (None,))[0] for n, h in told.items() if op != "delete"}
+            if told:
+                key = state.mapper.primary_key_from_instance(row)
                 session.note(state.mapper.local_table, op, key, before=before, after=after)
 
 
@@ -233,14 +196,15 @@ def _refuse_bulk(state: ORMExecuteState) -> None:
 
 @event.listens_for(Session, "do_orm_execute")
 def _fetch_at_once(state: ORMExecuteState) -> Result[Any] | None:
+    """Where each statement reads for itself: a result that is read row by row would hold its snapshot meanwhile."""
     is_query = state.is_select and not state.is_column_load and not state.is_relationship_load
-    is_wanted = is_query and isinstance(state.session, Session) and state.session.fetches_at_once
-    return state.invoke_statement().freeze()() if is_wanted else None
+    has_snapshot = state.session.get_bind().get_execution_options().get("snapshot", True)
+    return state.invoke_statement().freeze()() if is_query and not has_snapshot else None
 
 
 @event.listens_for(Session, "after_begin")
 def _note_begin(session: Session, transaction: SessionTransaction, _connection: object) -> None:
-    session._began = session._began or time.monotonic()
+    session.began = session.began or time.monotonic()
     if transaction.nested:
         session._savepoints[transaction] = len(session.changes)
 
@@ -248,11 +212,10 @@ def _note_begin(session: Session, transaction: SessionTransaction, _connection: 
 @event.listens_for(Session, "after_transaction_end")
 def _note_end(session: Session, transaction: SessionTransaction) -> None:
     if transaction.parent is None:  # committed and recorded, or undone
-        session.changes, session._began = [], 0.0
+        session.changes, session._savepoints, session.began = [], {}, 0.0
 
 
 @event.listens_for(Session, "after_soft_rollback")
 def _forget(session: Session, transaction: SessionTransaction) -> None:
     """After a rollback to a savepoint: what was undone is not recorded."""
-    if (kept := session._savepoints.pop(transaction, None)) is not None:
-        del session.changes[kept:]
+    del session.changes[session._savepoints.get(transaction, len(session.changes)) :]

@@ -1,8 +1,4 @@
-"""Two migration histories over one metadata: core's, beside this file, and the app's, in `migrations/`.
-
-Alembic does the work (in `alembic.py` beside this file, imported at the first need: it costs a third of a second at
-start); whether there is any is seen here, from the revision files and the version tables.
-"""
+"""Two migration histories over one metadata: core's, beside this file, and the app's, in `migrations/`."""
 
 import os
 import re
@@ -13,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect
+from sqlmodel import SQLModel
 
 from .. import log
 from ..db import Database
@@ -32,11 +29,10 @@ class History:
     name: str
     folder: Path
     version_table: str
-    is_core: bool
 
     def owns(self, table: str) -> bool:
-        """Whether a table belongs to this history: core's begin with core_, and full-text shadows with theirs."""
-        return table.startswith("core_") == self.is_core
+        """Whether a table belongs to this history: core's begin with core_, its version table too."""
+        return table.startswith("core_") == self.version_table.startswith("core_")
 
     def revisions(self) -> list[str]:
         """What the files say, oldest first; UserError when they are not one line."""
@@ -47,10 +43,8 @@ class History:
             line.append(following)
         if len(line) < len(steps):
             rest = sorted({revision for _, revision in steps} - {*line}) or ["one is there twice"]
-            raise UserError(
-                f"the revisions in {self.folder} are not one line ({', '.join(rest)}): "
-                "let each follow another by its down_revision"
-            )
+            mend = "let each follow another by its down_revision"
+            raise UserError(f"the revisions in {self.folder} are not one line ({', '.join(rest)}): {mend}")
         return line
 
     def missing(self, connection: Connection) -> list[str]:
@@ -59,19 +53,17 @@ class History:
         if inspect(connection).has_table(self.version_table):
             at = connection.exec_driver_sql(f"SELECT version_num FROM {self.version_table}").scalar()
         if at not in [None, *revisions]:
-            raise UserError(
-                f"the database is at {self.name} revision {at!r}, which this version does not know: "
-                "it was made by a newer one. Deploy that version, or restore a snapshot from data/backups/."
-            )
+            newer = "which this version does not know: deploy the newer one, or restore a snapshot from data/backups/"
+            raise UserError(f"the database is at {self.name} revision {at!r}, {newer}")
         return revisions[revisions.index(at) + 1 :] if at else revisions
 
 
-CORE = History("core", Path(__file__).parent / "versions", "core_version", is_core=True)
+CORE = History("core", Path(__file__).parent / "versions", "core_version")
 
 
 def app_history(folder: Path = PROJECT / "migrations") -> History:
     """The history of the app's own tables."""
-    return History("app", folder, "alembic_version", is_core=False)
+    return History("app", folder, "alembic_version")
 
 
 def pending(database: Database, histories: Sequence[History]) -> dict[str, list[str]]:
@@ -81,16 +73,13 @@ def pending(database: Database, histories: Sequence[History]) -> dict[str, list[
 
 
 def upgrade(database: Database, histories: Sequence[History], *, snapshots: Path) -> dict[str, list[str]]:
-    """Run what is pending, all of it in one transaction after a snapshot; returns what ran, by history.
-
-    Foreign keys are off meanwhile (a batch change re-creates a table, which would cascade) and are
-    checked before the commit; CoreError when a row would be left pointing nowhere.
-    """
+    """Run what is pending, all of it in one transaction after a snapshot; returns what ran, by history."""
     if not any((todo := pending(database, histories)).values()):
         return todo
     from .alembic import environment
 
     _snapshot(database, snapshots)
+    # A batch change re-creates a table, which would cascade: foreign keys are off, and checked before the commit.
     with database.writer.execution_options(foreign_keys="OFF").begin() as connection:
         # Once more, for another process may have been first.
         ran = {history.name: history.missing(connection) for history in histories}
@@ -105,9 +94,12 @@ def upgrade(database: Database, histories: Sequence[History], *, snapshots: Path
 
 def differences(connection: Connection, history: History) -> list[object]:
     """What autogenerate would still change for this history; empty when models and tables agree."""
-    from . import alembic
+    from alembic.autogenerate import compare_metadata
 
-    return alembic.differences(connection, history)
+    from .alembic import environment
+
+    with environment(connection, history) as alembic:
+        return list(compare_metadata(alembic.get_context(), SQLModel.metadata))
 
 
 def _snapshot(database: Database, folder: Path) -> None:

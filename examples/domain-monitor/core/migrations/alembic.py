@@ -1,4 +1,4 @@
-"""Alembic at work: upgrades and new revisions, without an env.py or alembic.ini."""
+"""Alembic at work, without an env.py; imported at the first need, for it takes a third of a second."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from alembic.autogenerate import compare_metadata
 from alembic.autogenerate.api import RevisionContext
 from alembic.config import Config, MessagingOptions
 from alembic.operations.ops import AddColumnOp
@@ -26,27 +25,15 @@ def environment(connection: Connection, history: History) -> Iterator[Environmen
     options = MessagingOptions(quiet=True)
     script = ScriptDirectory(Path(__file__).parent, version_locations=[str(history.folder)], messaging_opts=options)
     made = "SELECT name FROM pragma_table_list WHERE type IN ('virtual', 'shadow')"  # a full-text index, and its parts
-    full_text = connection.exec_driver_sql(made).scalars().all() if connection.dialect.name == "sqlite" else []
-
-    def include(_object: Any, name: str | None, kind: str, _reflected: bool, _other: Any) -> bool:
-        return kind != "table" or (history.owns(name or "") and name not in full_text)
-
-    def steps(revision: Any, _context: object) -> Any:
-        return script._upgrade_revs("head", revision)
-
-    with EnvironmentContext(Config(), script, fn=steps, destination_rev="head") as alembic:
+    shadows = connection.exec_driver_sql(made).scalars().all() if connection.dialect.name == "sqlite" else []
+    with EnvironmentContext(Config(), script, fn=lambda at, _: script._upgrade_revs("head", at)) as alembic:
         alembic.configure(
             connection=connection, target_metadata=SQLModel.metadata, version_table=history.version_table,
-            include_object=include, render_as_batch=True, render_item=_render, user_module_prefix="sqlmodel.",
+            include_object=lambda _, name, kind, *more: kind != "table" or (history.owns(name) and name not in shadows),
+            render_as_batch=True, render_item=_render, user_module_prefix="sqlmodel.",
             transactional_ddl=False,  # the transaction is ours
         )  # fmt: skip
         yield alembic
-
-
-def differences(connection: Connection, history: History) -> list[Any]:
-    """What autogenerate would still change for this history; empty when models and tables agree."""
-    with environment(connection, history) as alembic:
-        return list(compare_metadata(alembic.get_context(), SQLModel.metadata))
 
 
 def new_revision(database: Database, history: History, message: str) -> Path | None:
@@ -66,26 +53,22 @@ def new_revision(database: Database, history: History, message: str) -> Path | N
     operations = revision.generated_revisions[-1].upgrade_ops
     if operations is None or operations.is_empty():
         return None
-    for changed in operations.ops:
-        for added in getattr(changed, "ops", []):
-            if isinstance(added, AddColumnOp):
-                _fill_existing_rows(added)
+    for added in (inner for changed in operations.ops for inner in getattr(changed, "ops", [])):
+        if isinstance(added, AddColumnOp) and not added.column.nullable and added.column.server_default is None:
+            _fill_existing_rows(added)
     return [Path(made.path) for made in revision.generate_scripts() if made][-1]
 
 
 def _fill_existing_rows(added: AddColumnOp) -> None:
     """Give a new column that may not be NULL its model's default, for the rows that are there already."""
-    if added.column.nullable or added.column.server_default is not None:
-        return
-    where = f"{added.table_name}.{added.column.name}"
     models = [m.class_ for m in SQLModel._sa_registry.mappers if getattr(m.local_table, "name", "") == added.table_name]
     default = models[0].model_fields[added.column.name].default if models else None
-    if isinstance(default, bool):
-        added.column.server_default = DefaultClause(text(str(default).lower()))
-    elif isinstance(default, str | int | float | Decimal):
-        added.column.server_default = DefaultClause(str(getattr(default, "value", default)))
-    else:
+    default = getattr(default, "value", default)  # of an Enum
+    if not isinstance(default, str | int | float | Decimal):
+        where = f"{added.table_name}.{added.column.name}"
         raise UserError(f"{where} needs a default, or `| None`, for the rows that are there already")
+    shown = text(str(default).lower()) if isinstance(default, bool) else str(default)
+    added.column.server_default = DefaultClause(shown)
 
 
 def _render(kind: str, value: Any, _context: object) -> str | Literal[False]:

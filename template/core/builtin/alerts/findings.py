@@ -8,12 +8,11 @@ from sqlalchemy import case, select, update
 from sqlmodel import col
 from starlette.responses import Response
 
-from ... import auth, notify
-from ...alerts import Found, needs_attention, open_count
+from ... import auth
+from ...alerts import Found, Message, needs_attention, open_count, send
 from ...errors import CoreError, Refused
 from ...forms import Field, Form
 from ...jobs import Run, job
-from ...notify import Message
 from ...pages import DB, CurrentUser, Data, Go, Params, View, action, page, serving
 from ...settings import Channel, Settings
 from ...tables import Cell, Column, Table
@@ -24,13 +23,7 @@ ASK = "core/confirm.html"
 GIVEN_UP_AFTER = timedelta(days=3)
 IS_OPEN = col(Found.resolved_at).is_(None)
 MUTE = Form(Found, Field(Found.muted_until, help="Nothing is said of them until that day; empty unmutes them."))
-_TONES: dict[str, Tone] = {
-    "critical": "bad",
-    "open": "warn",
-    "muted": "unknown",
-    "acknowledged": "",
-    "resolved": "good",
-}
+_TONES: dict[str, Tone] = {"critical": "bad", "open": "warn", "muted": "unknown", "resolved": "good"}
 _STATE = case(
     (~IS_OPEN, "resolved"),
     (needs_attention(), case((col(Found.critical), "critical"), else_="open")),
@@ -42,8 +35,7 @@ _STATE = case(
 @action("/-/alerts/acknowledge")
 def acknowledge(db: DB, data: Data, user: CurrentUser) -> View | Go:
     """Acknowledge findings: they stay open, and are not told again unless they get worse."""
-    picked = FINDINGS.picked(db, data, where=[IS_OPEN])
-    if not picked.is_confirmed:
+    if not (picked := FINDINGS.picked(db, data, where=[IS_OPEN])).is_confirmed:
         return View(ASK, picked=picked)
     db.bulk(update(Found).where(*picked.where).values(acknowledged_by=user.name), why="acknowledged")
     return Go(picked.back, toast=f"Acknowledged: {picked.count:,}")
@@ -61,8 +53,8 @@ def mute(db: DB, data: Data) -> View | Go:
 
 
 def _state(value: str, row: Row) -> Cell:
-    by = row["acknowledged_by"] if value == "acknowledged" else ""
-    return Cell(value, tone=_TONES[value], note=by or (f"until {row['muted_until']}" if value == "muted" else ""))
+    notes = {"acknowledged": row["acknowledged_by"], "muted": f"until {row['muted_until']}"}
+    return Cell(value, tone=_TONES.get(value, ""), note=notes.get(value, ""))
 
 
 def _since(value: Any, _row: Row) -> Cell:
@@ -90,9 +82,9 @@ FINDINGS = Table(
 def index(db: DB, params: Params, settings: Settings, resolved: bool = False) -> View:
     """What is wrong now, what was, and who hears of it."""
     late = select(Message).where(col(Message.sent_at).is_(None)).order_by(col(Message.id).desc()).limit(10)
-    findings = FINDINGS.load(db, params, where=[~IS_OPEN if resolved else IS_OPEN])
     shown: dict[str, Any] = {"late": db.execute(late).scalars().all(), "channels": settings.notify}
-    return View("index.html", findings=findings, resolved=resolved, **shown)
+    shown["findings"] = FINDINGS.load(db, params, where=[~IS_OPEN if resolved else IS_OPEN])
+    return View("index.html", resolved=resolved, **shown)
 
 
 @action("/-/alerts/test", role="admin")
@@ -100,7 +92,7 @@ def test(data: Data, settings: Settings) -> Go:
     """Send a test message to a channel."""
     channel = _channel(settings, str(data.get("channel")))
     try:
-        notify.send(channel, f"[{settings.tool_name}] Test", "This channel works.")
+        send(channel, f"[{settings.tool_name}] Test", "This channel works.")
     except CoreError as error:
         raise Refused(502, f"{error}.") from error
     return Go(index, toast="The message went out")
@@ -114,7 +106,7 @@ def deliver(db: DB, run: Run, settings: Settings) -> None:
         mine, tries = update(Message).where(col(Message.id) == message.id), message.tries + 1
         with run.step(message.channel) as step:
             try:
-                notify.send(_channel(settings, message.channel), message.title, message.body)
+                send(_channel(settings, message.channel), message.title, message.body)
             except CoreError as error:
                 step.write(mine.values(tries=tries, error=str(error)))
                 step.commit()
@@ -123,9 +115,8 @@ def deliver(db: DB, run: Run, settings: Settings) -> None:
 
 
 def _channel(settings: Settings, name: str) -> Channel:
-    for channel in settings.notify:
-        if channel.name == name:
-            return channel
+    if found := next((channel for channel in settings.notify if channel.name == name), None):
+        return found
     raise Refused(404, f"There is no channel {name} in NOTIFY any more")
 
 
@@ -136,9 +127,7 @@ def make_calendar(request: Request, db: DB, user: CurrentUser) -> View:
     scopes = "read /-/alerts/calendar"  # the address lies in other people's programs, so it opens nothing else
     secret = auth.make_token(db, f"calendar of {user.name}", "viewer", scopes=scopes, owner=owner)
     url = f"{serving(request).settings.url}/-/alerts/calendar/{secret}"
-    subtitle = (
-        "Subscribe to this address for the open findings that have a day. It is an API token: revoke it to close it."
-    )
+    subtitle = "Subscribe to it for the open findings that have a day. It is an API token: revoke it to close it."
     return View("core/secret.html", title="Calendar", subtitle=subtitle, secret=url, back="/-/alerts")
 
 

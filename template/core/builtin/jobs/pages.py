@@ -122,7 +122,7 @@ def cancel(id: int, request: Request, db: DB, user: CurrentUser) -> Go:
 
 
 def _jobs(request: Request) -> dict[str, DeclaredJob]:
-    return dict(serving(request).runtime.scheduler.jobs)
+    return dict(serving(request).scheduler.jobs)
 
 
 def _job(request: Request, name: str, user: Identity | None = None) -> DeclaredJob:

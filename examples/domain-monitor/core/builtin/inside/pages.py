@@ -45,8 +45,7 @@ def audit(db: DB, params: Params) -> View:
 @page("/-/audit/{id}", role="admin")
 def entry(id: int, db: DB) -> View:
     """One change: before and after."""
-    found = db.get(AuditEntry, id)
-    if found is None:
+    if (found := db.get(AuditEntry, id)) is None:
         raise Refused(404, f"There is no audit entry {id}; it may be of another database.")
     return View("entry.html", title=f"{found.op} {found.table} {found.key}", subtitle=found.did, entry=found)
 
