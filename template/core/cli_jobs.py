@@ -1,4 +1,4 @@
-"""The commands for jobs: list, run here, pause and resume."""
+"""The commands for jobs: list them, run one here."""
 
 import sys
 import time
@@ -9,9 +9,9 @@ from sqlmodel import col
 
 from .app import Runtime
 from .errors import UserError
-from .jobs import LIVE, DeclaredJob, Job, JobRun, RunLog
+from .jobs import LIVE, Job, JobRun, RunLog
 from .opening import COMMAND_LINE, opened
-from .scheduler import ask, pause, resume
+from .scheduler import ask
 
 
 @click.group()
@@ -28,33 +28,15 @@ def list_jobs() -> None:
             click.echo(f"{job.name:30} {'paused' if job.name in paused else job.when:16} {job.summary}")
 
 
-@jobs.command("pause")
-@click.argument("name")
-def pause_job(name: str) -> None:
-    """Let a job not run by itself until it is resumed."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        pause(db, _job(runtime, name).name, COMMAND_LINE.name)
-    click.echo(f"{name} is paused; to undo it: python -m core jobs resume {name}")
-
-
-@jobs.command("resume")
-@click.argument("name")
-def resume_job(name: str) -> None:
-    """Let a job run by itself again, from its next due time on."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        resume(db, _job(runtime, name).name)
-    click.echo(f"{name} runs by itself again")
-
-
 @jobs.command("run")
 @click.argument("name")
 @click.argument("params", nargs=-1, metavar="[KEY=VALUE]...")
 def run_job(name: str, params: tuple[str, ...]) -> None:
     """Run a job here and now, and show its log; exit code 1 unless it succeeds."""
     with opened() as runtime:
-        job, scheduler = _job(runtime, name), runtime.scheduler
+        scheduler, job = runtime.scheduler, runtime.scheduler.job(name)
         with runtime.database.write(COMMAND_LINE) as db:
-            form = job.read(db, dict(param.partition("=")[::2] for param in params))
+            form = job.form(db, dict(param.partition("=")[::2] for param in params))
             if form.problems:
                 raise UserError("; ".join(f"{p.name}: {p.error}" if p.name else p.error for p in form.problems))
             run = ask(db, job, COMMAND_LINE.name, form.json())
@@ -67,12 +49,6 @@ def run_job(name: str, params: tuple[str, ...]) -> None:
         click.echo(state)
         if state != "succeeded":
             sys.exit(1)
-
-
-def _job(runtime: Runtime, name: str) -> DeclaredJob:
-    if name not in runtime.scheduler.jobs:
-        raise UserError(f"there is no job {name!r}; there are: {', '.join(runtime.scheduler.jobs)}")
-    return runtime.scheduler.jobs[name]
 
 
 def _follow(runtime: Runtime, run_id: int) -> str:

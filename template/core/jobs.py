@@ -26,14 +26,12 @@ from .time import now
 
 job = JobMark
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 Line = dict[str, Any]  # of a run's log
 Write = Callable[[Session], object]
 Why = tuple[str, str]  # an error in one line, and its traceback
 LIVE = ("queued", "running")
 RETRIED = ("failed", "timed out", "interrupted")
 PROGRESS_EVERY_S = 0.25
-PATIENCE = 60  # times that what must not be lost is tried again, 10 s each, while the database is busy
 SIMPLE = (str, int, float, bool, date)  # what a parameter may be, beside choices
 LONG_WAIT_S = 1.0
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)
@@ -115,18 +113,14 @@ class DeclaredJob:
         """Its due times as they are declared."""
         return f"every {self.mark.every}" if self.mark.every else self.mark.cron or "by hand"
 
-    @property
-    def form(self) -> forms.Form | None:
-        """The inputs for its parameters, if it has any."""
+    def form(self, db: Session, typed: Mapping[str, Any] | None = None) -> forms.FormView:
+        """The inputs for its parameters; with what was typed, validated: one that is not named has its default."""
         inputs = arguments(self.function)[1]
-        return forms.Form(JobRun, *inputs) if inputs else None
-
-    def read(self, db: Session, typed: Mapping[str, Any]) -> forms.FormView:
-        """Validate what was typed for its parameters; one that is not named has its default."""
-        form = self.form
-        defaults = {one.name: one.value for one in form.show(db).fields} if form else {}
-        shown = form.read(db, {**defaults, **typed}) if form else forms.FormView([])
-        for name in typed.keys() - defaults.keys() - shown.hidden.keys():
+        shown = forms.Form(JobRun, *inputs).show(db) if inputs else forms.FormView([])
+        defaults = {one.name: one.value for one in shown.fields}
+        if inputs and typed is not None:
+            shown = forms.Form(JobRun, *inputs).read(db, {**defaults, **typed})
+        for name in (typed or {}).keys() - defaults.keys() - shown.hidden.keys():
             shown.reject("", f"{self.name} has no parameter {name!r}; it has {', '.join(defaults) or 'none'}.")
         return shown
 
@@ -141,7 +135,7 @@ class Step:
 
     def write(self, statement: UpdateBase) -> None:
         """Execute an insert, update or delete at the end of the step."""
-        self.writes.append(lambda db: db.bulk(statement, why=self.name))
+        self.call(lambda db: db.bulk(statement, why=self.name))
 
     def upsert(self, model: type[SQLModel], rows: Iterable[Mapping[str, Any]], *, key: str | tuple[str, ...]) -> None:
         """Insert new rows and update those that differ, at the end of the step."""
@@ -151,7 +145,7 @@ class Step:
             done = db.upsert(model, held, key=key)
             self.log(f"{self.name}: {done.created} new, {done.updated} changed, {done.unchanged} as before")
 
-        self.writes.append(write)
+        self.call(write)
 
     def call(self, function: Write) -> None:
         """Call a function with the writing session at the end of the step; it must be quick and local."""
@@ -205,11 +199,11 @@ class Run:
             text, detail = told(error)
             logger.warning("step failed", step=name, error=text, exc_info=bool(detail))
             step.log(f"{name}: {text}", level="error", detail=detail)
-            insist(lambda: self.tell(step.lines, failures=self.failures))
+            self.tell(step.lines, failures=self.failures)
 
     def log(self, text: str, *, level: str = "info") -> None:
         """Write a line to the run's log now."""
-        insist(lambda: self.tell([{"at": now(), "level": level, "text": text}]))
+        self.tell([{"at": now(), "level": level, "text": text}])
 
     def tell(self, lines: Iterable[Line] = (), writes: Iterable[Write] = (), **values: Any) -> None:
         """Write lines, data and progress in one short transaction."""
@@ -238,14 +232,12 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
             given[name] = kind
             continue
         field = forms.Field(name, info=FieldInfo.from_annotated_attribute(one.annotation, one.default))
-        words = [m.value for m in getattr(field.type, "__members__", {}).values()] or get_args(field.type)
-        is_choice = field.kind == "select"
-        is_known = all(isinstance(word, str) for word in words) if is_choice else field.type in SIMPLE
+        words = get_args(field.type) or [member.value for member in getattr(field.type, "__members__", {}).values()]
+        is_known = field.type in SIMPLE or (words and all(isinstance(word, str) for word in words))
         if one.default is one.empty or not is_known:
-            raise DeclarationError(
-                f"{marks.where(function)}: {function.__name__} takes {name!r}, which a job cannot be given; write "
-                "db: DB, run: Run, settings: Settings, or a parameter with a default, as in days: int | None = 30."
-            )
+            better = "db: DB, run: Run, settings: Settings, or a parameter with a default, as in days: int | None = 30"
+            wrong = f"{function.__name__} takes {name!r}, which a job cannot be given; write {better}."
+            raise DeclarationError(f"{marks.where(function)}: {wrong}")
         if field.type is bool:  # an empty box says nothing, and here nothing means the default
             field.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
         inputs.append(field)
@@ -267,40 +259,21 @@ def told(error: BaseException) -> Why:
     return f"{type(error).__name__}: {error}".partition("\n")[0], "".join(traceback.format_exception(error))
 
 
-def insist(write: Callable[[], Result]) -> Result:
-    """Do a write that must not be lost, again and again while the database is busy."""
-    for _ in range(PATIENCE):
-        with suppress(Busy):
-            return write()
-    return write()
-
-
 def settle(database: Database, run: JobRun, state: str, why: Why, *, retries: int, is_dead: bool = False) -> str:
     """Write how a run ended, why, and its retry, unless somebody has; with `is_dead` only at once. The state it has."""
     began = time.monotonic()
-
-    def write() -> str:
-        with database.write(Actor("runs")) as db:
-            row = db.get(JobRun, run.id)
-            is_late = time.monotonic() - began > LONG_WAIT_S  # its watcher may have waited for the same seat
-            if row is None or row.state != "running" or (is_dead and (is_late or row.beat_at != run.beat_at)):
-                return row.state if row else "gone"
-            row.state, row.error, row.ended_at, row.doing = state, why[0], now(), ""
-            if why[0]:
-                db.add(RunLog(run_id=row.id or 0, level="error", text=why[0], detail=why[1]))
-            known = db.get(Job, row.job)
-            if state in RETRIED and not (known and known.paused_at) and (again := retry_of(row, retries)):
-                db.add(again)
-            logger.info("run ended", run=row.id, job=row.job, state=state)
-            return state
-
-    return write() if is_dead else insist(write)
-
-
-def retry_of(row: JobRun, retries: int) -> JobRun | None:
-    """The next try of a run, after a pause that doubles each time; None when it has had its tries."""
-    if row.attempt > retries or row.cancel_asked_by:
-        return None
-    not_before = now() + min(FIRST_RETRY * 2 ** min(row.attempt - 1, 10), LONGEST_RETRY)
-    same = row.model_dump(include={"job", "started_by", "params"})
-    return JobRun(**same, attempt=row.attempt + 1, not_before=not_before)
+    with database.write(Actor("runs")) as db:
+        row = db.get(JobRun, run.id)
+        is_late = time.monotonic() - began > LONG_WAIT_S  # its watcher may have waited for the same seat
+        if row is None or row.state != "running" or (is_dead and (is_late or row.beat_at != run.beat_at)):
+            return row.state if row else "gone"
+        row.state, row.error, row.ended_at, row.doing = state, why[0], now(), ""
+        if why[0]:
+            db.add(RunLog(run_id=row.id or 0, level="error", text=why[0], detail=why[1]))
+        is_paused = (known := db.get(Job, row.job)) is not None and known.paused_at is not None
+        if state in RETRIED and row.attempt <= retries and not row.cancel_asked_by and not is_paused:
+            pause = min(FIRST_RETRY * 2 ** min(row.attempt - 1, 10), LONGEST_RETRY)
+            same = row.model_dump(include={"job", "started_by", "params"})
+            db.add(JobRun(**same, attempt=row.attempt + 1, not_before=now() + pause))
+        logger.info("run ended", run=row.id, job=row.job, state=state)
+        return state
