@@ -25,11 +25,10 @@ from .api import document
 from .auth import Identity
 from .crypto import Keyring
 from .db import Actor, Database, prepare_folder
-from .due import due_of
 from .errors import DeclarationError, Refused, UserError, in_one_line
 from .feature import Feature
 from .health import health, ready
-from .jobs import DeclaredJob
+from .jobs import DeclaredJob, due_of
 from .marks import ActionMark, JobMark, PageMark
 from .migrations import History
 from .pages import CurrentUser, Serving, View

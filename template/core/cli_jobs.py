@@ -7,7 +7,6 @@ import click
 from sqlalchemy import select
 from sqlmodel import col
 
-from .app import Runtime
 from .errors import UserError
 from .jobs import LIVE, Job, JobRun, RunLog
 from .opening import COMMAND_LINE, opened
@@ -43,24 +42,17 @@ def run_job(name: str, params: tuple[str, ...]) -> None:
         try:
             if scheduler.take(run):  # else the server was faster, and its run is followed
                 scheduler.runner.start(job, run)
-            state = _follow(runtime, run.id or 0)
+            seen, state = 0, LIVE[0]
+            while state in LIVE:
+                time.sleep(0.3)
+                with runtime.database.read() as db:
+                    state = db.get_one(JobRun, run.id).state
+                    new = select(RunLog).where(col(RunLog.run_id) == run.id, col(RunLog.id) > seen)
+                    for line in db.execute(new.order_by(col(RunLog.id))).scalars().all():
+                        click.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}\n{line.detail}".rstrip())
+                        seen = line.id or seen
         finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
             scheduler.runner.stop()
         click.echo(state)
         if state != "succeeded":
             sys.exit(1)
-
-
-def _follow(runtime: Runtime, run_id: int) -> str:
-    """Print a run's log as it comes; returns the state it ended in."""
-    seen, state = 0, LIVE[0]
-    while state in LIVE:
-        time.sleep(0.3)
-        with runtime.database.read() as db:
-            state = db.execute(select(col(JobRun.state)).where(col(JobRun.id) == run_id)).scalar_one_or_none() or "gone"
-            new = select(RunLog).where(col(RunLog.run_id) == run_id, col(RunLog.id) > seen).order_by(col(RunLog.id))
-            lines = db.execute(new).scalars().all()
-        for line in lines:
-            click.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}\n{line.detail}".rstrip())
-            seen = line.id or seen
-    return state

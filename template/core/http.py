@@ -109,11 +109,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
             url = httpx2.URL(self.base_url)
         except httpx2.InvalidURL as error:
             raise HttpError(self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable") from None
-        transport = self.transport or (_guarded() if self.only_public else None)
+        way = self.transport or (_guarded() if self.only_public else None)
         may_proxy = url.host not in LOOPBACK and not self.only_public  # no proxy reaches this machine
-        self._http = httpx2.Client(
-            base_url=url, auth=self.auth, verify=_tls(), transport=transport, trust_env=may_proxy
-        )
+        self._http = httpx2.Client(base_url=url, auth=self.auth, verify=_tls(), transport=way, trust_env=may_proxy)
         self._http.headers.update({"User-Agent": "pyops", **self.headers})
         self._http.timeout = httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0))
 

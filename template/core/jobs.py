@@ -1,16 +1,17 @@
-"""Jobs: the mark, the rows that remember each run, and the Run that a job is given while it works."""
+"""Jobs: the mark, when one is due, the rows that remember each run, and the Run that a job is given."""
 
 import inspect
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from operator import length_hint
 from typing import Any, TypeVar, get_args
+from zoneinfo import ZoneInfo
 
+from cronsim import CronSim, CronSimError
 from pydantic.fields import FieldInfo
 from sqlalchemy import JSON, UniqueConstraint, insert, update
 from sqlalchemy.sql.dml import UpdateBase
@@ -18,15 +19,13 @@ from sqlmodel import Field, SQLModel, col
 
 from . import forms, log, marks
 from .db import Actor, Database, Session
-from .due import Cron, Every
 from .errors import Busy, CoreError, DeclarationError
 from .marks import JobMark
 from .settings import Settings
-from .time import now
+from .time import now, period
 
 job = JobMark
 Item = TypeVar("Item")
-Line = dict[str, Any]  # of a run's log
 Write = Callable[[Session], object]
 Why = tuple[str, str]  # an error in one line, and its traceback
 LIVE = ("queued", "running")
@@ -36,7 +35,69 @@ SIMPLE = (str, int, float, bool, date)  # what a parameter may be, beside choice
 LONG_WAIT_S = 1.0
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=30), timedelta(hours=1)
 STEPS_SHOWN = 12  # of a run: the last ones, and how each went
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 logger = log.get("core.jobs")
+
+
+@dataclass(frozen=True)
+class Every:
+    """Every so long, counted from the epoch, so that all processes agree."""
+
+    length: timedelta
+
+    def latest(self, at: datetime) -> datetime:
+        """The last due time not after `at`."""
+        return EPOCH + (at - EPOCH) // self.length * self.length
+
+    def following(self, at: datetime) -> datetime:
+        """The first due time after `at`."""
+        return self.latest(at) + self.length
+
+
+class Cron:
+    """A crontab line in a time zone, as Debian's cron reads it: with a wildcard hour it simply goes on.
+
+    Else, on the wall clock, an hour that daylight saving repeats counts once; what it skips is due right after.
+    """
+
+    def __init__(self, line: str, zone: ZoneInfo) -> None:
+        if len(fields := line.split()) != 5:
+            raise ValueError(f"it has {len(fields)} fields, not five")
+        self.line, self.zone, self.on_wall_clock = line, zone, not fields[1].startswith("*")
+        self.in_words = CronSim(line, EPOCH).explain()  # "At 06:00 every day"
+
+    def latest(self, at: datetime) -> datetime | None:
+        """The last due time not after `at`; None when there was none in fifty years."""
+        hands = self._hands(at).replace(microsecond=1)  # so that a due time counts as reached
+        found = next((due for due in self._dues(hands, reverse=True) if due <= at), None)
+        while found and (later := self.following(found)) and later <= at:
+            found = later  # where the hands went back, looking back from them misses what they had passed
+        return found
+
+    def following(self, at: datetime) -> datetime | None:
+        """The first due time after `at`."""
+        return next((due for due in self._dues(self._hands(at)) if due > at), None)
+
+    def _hands(self, at: datetime) -> datetime:
+        """Where the hands of the clock are, written as UTC; with a wildcard hour, the time itself."""
+        local = at.astimezone(self.zone)
+        return local.replace(tzinfo=UTC, fold=0) if self.on_wall_clock else local
+
+    def _dues(self, hands: datetime, *, reverse: bool = False) -> Iterator[datetime]:
+        for fire in CronSim(self.line, hands, reverse=reverse):
+            while self._hands(due := fire.replace(tzinfo=self.zone).astimezone(UTC)) != fire and self.on_wall_clock:
+                fire += timedelta(minutes=1)  # the hands jump over this time
+            yield due if self.on_wall_clock else fire.astimezone(UTC)
+
+
+def due_of(mark: JobMark, zone: ZoneInfo) -> Every | Cron | None:
+    """When a job is due; None for one that runs by hand. ValueError when its crontab line is wrong."""
+    if mark.every:
+        return Every(period(mark.every))
+    try:
+        return Cron(mark.cron, zone) if mark.cron is not None else None
+    except (ValueError, CronSimError) as error:
+        raise ValueError(f'the crontab line {mark.cron!r} is wrong: {error}; write it like "0 6 * * 1"') from error
 
 
 class Job(SQLModel, table=True):
@@ -131,7 +192,7 @@ class Step:
     def __init__(self, name: str, run: "Run") -> None:
         self.name, self._run = name, run
         self.writes: list[Write] = []
-        self.lines: list[Line] = []
+        self.lines: list[dict[str, Any]] = []
 
     def write(self, statement: UpdateBase) -> None:
         """Execute an insert, update or delete at the end of the step."""
@@ -172,14 +233,14 @@ class Run:
         self.id, self.failures = id, 0
         self._database, self._actor = database, Actor(job, "job", f"run-{id}", did=did)
         self._shown_at = 0.0
-        self._steps: deque[list[str]] = deque(maxlen=STEPS_SHOWN)
+        self._steps: list[list[str]] = []
 
     def track(self, items: Iterable[Item], *, total: int | None = None) -> Iterator[Item]:
         """Pass items through, and show how many are done and which is being worked on."""
         size, done = length_hint(items) if total is None else total, 0
         for done, item in enumerate(items, 1):
-            said = str(item) if isinstance(item, str | int) else ""
-            self._show(done=done - 1, total=size, doing=said, force=done == 1)
+            doing = str(item) if isinstance(item, str | int) else ""
+            self._show(done=done - 1, total=size, doing=doing, force=done == 1)
             yield item
         self._show(done=done, total=size, doing="", force=True)
 
@@ -187,7 +248,7 @@ class Run:
     def step(self, name: str) -> Iterator[Step]:
         """One part that may fail alone: its error is logged with the run, which goes on and ends as failed."""
         step, said = Step(name, self), [name, "going"]
-        self._steps.append(said)
+        self._steps = [*self._steps, said][-STEPS_SHOWN:]
         self._show()
         try:
             yield step
@@ -205,14 +266,14 @@ class Run:
         """Write a line to the run's log now."""
         self.tell([{"at": now(), "level": level, "text": text}])
 
-    def tell(self, lines: Iterable[Line] = (), writes: Iterable[Write] = (), **values: Any) -> None:
+    def tell(self, lines: Iterable[dict[str, Any]] = (), writes: Iterable[Write] = (), **values: Any) -> None:
         """Write lines, data and progress in one short transaction."""
         with self._database.write(self._actor) as db:
             for write in writes:
                 write(db)
             if rows := [{"run_id": self.id, **line} for line in lines]:
                 db.connection().execute(insert(RunLog), rows)
-            values["steps"] = list(self._steps)
+            values["steps"] = self._steps
             db.bulk(update(JobRun).where(col(JobRun.id) == self.id).values(**values), why="run")
 
     def _show(self, *, force: bool = False, **values: Any) -> None:

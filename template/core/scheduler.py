@@ -1,19 +1,15 @@
-"""The scheduler: APScheduler's memory scheduler is the clock, the `core_run` row decides who runs; and the runner.
-
-Each run is a process of its own, forked from a preloaded server, watched by a thread here.
-"""
+"""The scheduler: APScheduler is the clock, the `core_run` row decides who runs; and the runner, a process for each."""
 
 import asyncio
 import inspect
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from multiprocessing import forkserver, parent_process
+from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -34,20 +30,18 @@ from .time import now
 BEAT_S = 0.5
 LONGEST_SILENCE_S = 30
 RUNS_AT_ONCE = 4
-LEASE = timedelta(seconds=20)  # after which a run that nobody watches is dead
 WATCH_S = 0.3
 NICENESS = 10  # of a run's process: requests go first
 PATIENCE_S = 600.0  # that a run waits for the database: nobody looks on, and what it says must not be lost
-NEVER = datetime.max.replace(tzinfo=UTC)
+UNWATCHED = ("the process that watched this run is gone", "")
 SYSTEM = Actor("scheduler")
-_server_lock = threading.Lock()
 logger = log.get("core.scheduler")
 
 
 class Scheduler:
     """Claims what is due, takes what is queued, and finds the runs that died."""
 
-    lease = LEASE
+    lease = timedelta(seconds=20)  # after which a run that nobody watches is dead
 
     def __init__(self, jobs: dict[str, DeclaredJob], database: Database, runner: "Runner") -> None:
         self.jobs, self.database, self.runner = jobs, database, runner
@@ -85,8 +79,15 @@ class Scheduler:
             for job in self.jobs.values():
                 if at >= self._next.get(job.name, at):
                     self.claim(job, at)
-                    self._next[job.name] = (job.due and job.due.following(at)) or NEVER
-            self._settle_and_start()
+                    self._next[job.name] = (job.due and job.due.following(at)) or datetime.max.replace(tzinfo=UTC)
+            for run in self._runs(col(JobRun.state) == "running", col(JobRun.beat_at) < at - self.lease):
+                retries = self.jobs[run.job].mark.retries if run.job in self.jobs else 0
+                settle(self.database, run, "interrupted", UNWATCHED, retries=retries, is_dead=True)
+            may_start = or_(col(JobRun.not_before).is_(None), col(JobRun.not_before) <= at)
+            waiting = self._runs(col(JobRun.state) == "queued", col(JobRun.job).in_(self.jobs), may_start)
+            for run in waiting[: max(0, RUNS_AT_ONCE - len(self.runner.watchers))]:
+                if self.take(run):
+                    self.runner.start(self.jobs[run.job], run)
         except Busy:  # the next beat tries again, so that no due time is lost
             logger.warning("a beat was cut short, the database is busy")
 
@@ -117,20 +118,9 @@ class Scheduler:
             is_free = self.jobs[run.job].mark.overlap or not _found(db, run.job, ["running"])
             return is_free and db.bulk(mine.values(state="running", started_at=now(), beat_at=now()), why="run") == 1
 
-    def _settle_and_start(self) -> None:
-        is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - self.lease)
-        is_mine = (col(JobRun.state) == "queued") & col(JobRun.job).in_(self.jobs)
-        may_start = or_(col(JobRun.not_before).is_(None), col(JobRun.not_before) <= now())
+    def _runs(self, *where: Any) -> Sequence[JobRun]:
         with self.database.read() as db:
-            dead = db.execute(select(JobRun).where(is_dead)).scalars().all()
-            waiting = db.execute(select(JobRun).where(is_mine, may_start).order_by(col(JobRun.id))).scalars().all()
-        why = ("the process that watched this run is gone", "")
-        for run in dead:
-            retries = self.jobs[run.job].mark.retries if run.job in self.jobs else 0
-            settle(self.database, run, "interrupted", why, retries=retries, is_dead=True)
-        for run in waiting[: max(0, RUNS_AT_ONCE - len(self.runner.watchers))]:
-            if self.take(run):
-                self.runner.start(self.jobs[run.job], run)
+            return db.execute(select(JobRun).where(*where).order_by(col(JobRun.id))).scalars().all()
 
 
 def ask(db: Session, job: DeclaredJob, by: str, params: dict[str, Any] | None = None) -> JobRun:
@@ -244,15 +234,8 @@ class Runner:
 
 def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
-    with _server_lock:  # the server takes its module path from PYTHONPATH only
-        # Each run imports the main module again, which for a served tool is the command line.
-        context.set_forkserver_preload(["core.scheduler", "core.cli", job.function.__module__])
-        before = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        try:
-            forkserver.ensure_running()
-        finally:
-            os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+    # The server finds modules in the working folder. Each run imports the main module again: the command line.
+    context.set_forkserver_preload(["core.scheduler", "core.cli", job.function.__module__])
     process = context.Process(target=_main, args=(job, settings, run.id), daemon=False)
     process.start()
     return process

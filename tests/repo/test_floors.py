@@ -29,7 +29,7 @@ FLOORS = [
         "imports",
         "charts",
     ],
-    ["pages", "api", "cards", "due", "jobs", "notify", "alerts"],
+    ["pages", "api", "cards", "jobs", "notify", "alerts"],
     ["feature", "scheduler", "health"],
     ["builtin", "app"],
     [
@@ -55,7 +55,7 @@ IMPORTERS = {
     "apscheduler": "scheduler",
     "bs4": "testing",
     "click": "opening cli_people cli_jobs commands cli",
-    "cronsim": "due",
+    "cronsim": "jobs",
     "cryptography": "crypto",
     "httpcore2": "http",
     "httpx2": "http",

@@ -50,7 +50,7 @@ def index(request: Request, db: DB, params: Params) -> View:
     last = {run.job: run for run in db.execute(select(JobRun).where(col(JobRun.id).in_(last_ids))).scalars()}
     paused = set(db.execute(select(col(Job.name)).where(col(Job.paused_at).is_not(None))).scalars())
     known = serving(request).runtime.scheduler.jobs
-    jobs = [(job, last.get(name), name in paused, _following(job, 1)) for name, job in known.items()]
+    jobs = [(job, last.get(name), name in paused, job.due and job.due.following(now())) for name, job in known.items()]
     return View("index.html", jobs=jobs, tones=TONES, live=LIVE, runs=RUNS.load(db, params))
 
 
@@ -61,8 +61,8 @@ def about(name: str, request: Request, db: DB, params: Params) -> View:
     ended = select(JobRun).where(mine, col(JobRun.started_at).is_not(None), col(JobRun.ended_at).is_not(None))
     last = db.execute(ended.order_by(col(JobRun.id).desc()).limit(RUNS_KEPT)).scalars().all()
     return View(
-        "about.html", title=name, subtitle=job.summary, job=job, known=db.get(Job, name), next=_following(job, 3),
-        history=last[::-1], tones=TONES, retry=FIRST_RETRY.seconds, form=job.form(db),
+        "about.html", title=name, subtitle=job.summary, job=job, known=db.get(Job, name), form=job.form(db),
+        next=job.due and job.due.following(now()), history=last[::-1], tones=TONES, retry=FIRST_RETRY.seconds,
         runs=RUNS.load(db, params, where=[mine]),
     )  # fmt: skip
 
@@ -121,14 +121,6 @@ def _job(request: Request, name: str, user: Identity) -> DeclaredJob:
     if not user.can(job.mark.role):
         raise Refused(403, f"Running {name} needs the role {job.mark.role}; {user.name} is {user.role}.")
     return job
-
-
-def _following(job: DeclaredJob, count: int) -> list[datetime]:
-    """The next times at which a job is due."""
-    times = [now()]
-    while job.due and len(times) <= count and (found := job.due.following(times[-1])):
-        times.append(found)
-    return times[1:]
 
 
 @job(cron="40 3 * * *", timeout=1800, role="admin")
