@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus, unquote
 
@@ -84,9 +83,8 @@ outside: Callable[[str, str], Reply] | None = None  # a test's answer to a metho
 class Client(contextlib.AbstractContextManager["Client"]):
     """A connection to one server: paced, retried where that is safe, limited in time and size.
 
-    Connect errors, 429, 502, 503 and 504 are tried again; a reply that broke off, only for GET. `only_public`: for
-    addresses that somebody types in, or that another server names (SSRF). `busy` finds "come back later" in a reply of
-    another form: the seconds asked for, 0 to leave them to us, None for other replies. A redirect is not followed.
+    Connect errors, 429, 502, 503 and 504 are tried again; a reply that broke off, only for GET. `busy` finds "come
+    back later" in a reply of another form: the seconds asked for, 0 to leave them to us, None for other replies.
     """
 
     base_url: str
@@ -97,7 +95,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
     min_interval_s: float = 0.0
     attempts: int = 4
     max_bytes: int = 20_000_000
-    only_public: bool = False
+    only_public: bool = False  # for addresses that somebody types in, or that another server names (SSRF)
     secrets: tuple[str, ...] = ()
     busy: Callable[[Reply], float | None] = lambda reply: None
     sleep: Callable[[float], None] = time.sleep
@@ -108,18 +106,14 @@ class Client(contextlib.AbstractContextManager["Client"]):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._free_at = 0.0
         try:
-            host = httpx2.URL(self.base_url).host
+            url = httpx2.URL(self.base_url)
         except httpx2.InvalidURL as error:
             raise HttpError(self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable") from None
-        self._http = httpx2.Client(
-            base_url=self.base_url,
-            headers={"User-Agent": "pyops", **self.headers},
-            auth=self.auth,
-            timeout=httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0)),
-            verify=_tls(),
-            transport=self.transport or (_guarded() if self.only_public else None),
-            trust_env=host not in LOOPBACK and not self.only_public,  # no proxy reaches this machine
-        )
+        way = self.transport or (_guarded() if self.only_public else None)
+        may_proxy = url.host not in LOOPBACK and not self.only_public  # no proxy reaches this machine
+        self._http = httpx2.Client(base_url=url, auth=self.auth, verify=_tls(), transport=way, trust_env=may_proxy)
+        self._http.headers.update({"User-Agent": "pyops", **self.headers})
+        self._http.timeout = httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0))
 
     def __exit__(self, *_: object) -> None:
         self._http.close()
@@ -148,7 +142,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
         for wait_s in [BACKOFF_S * 3**n for n in range(self.attempts - 1)]:
             try:
                 reply = self._send(request, safe)
-                asked_s = self._asked_s(reply)
+                asked_s, after = self.busy(reply), reply.headers.get("Retry-After", "")
+                if not asked_s and reply.status in BUSY:
+                    asked_s = float(after) if after.isdecimal() else 0.0
                 if asked_s is None or not 0 <= asked_s <= LONGEST_WAIT_S:
                     return reply
             except HttpError as error:
@@ -180,15 +176,6 @@ class Client(contextlib.AbstractContextManager["Client"]):
         except (httpx2.RequestError, UnicodeError) as error:  # UnicodeError: a host name longer than any
             raise self._failure(error, request.method, safe) from None  # the cause may quote a header
         return Reply(response.status_code, response.headers, bytes(body), safe)
-
-    def _asked_s(self, reply: Reply) -> float | None:
-        asked_s, after = self.busy(reply), reply.headers.get("Retry-After", "")
-        if asked_s or reply.status not in BUSY:
-            return asked_s
-        with contextlib.suppress(ValueError):
-            date_s = 0.0 if after.isdecimal() else parsedate_to_datetime(after).timestamp() - time.time()
-            return float(after) if after.isdecimal() else max(0.0, date_s)
-        return 0.0
 
     def _failure(self, error: Exception, method: str, safe: str) -> HttpError:
         why = self.mask(str(error))

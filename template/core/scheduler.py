@@ -1,20 +1,15 @@
-"""The scheduler: APScheduler's memory scheduler is the clock, the `core_run` row decides who runs; and the runner.
-
-Each run is a process of its own, forked from a preloaded server, watched by a thread here.
-"""
+"""The scheduler: APScheduler is the clock, the `core_run` row decides who runs; and the runner, a process for each."""
 
 import asyncio
 import inspect
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from multiprocessing import forkserver, parent_process
+from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -35,18 +30,18 @@ from .time import now
 BEAT_S = 0.5
 LONGEST_SILENCE_S = 30
 RUNS_AT_ONCE = 4
-LEASE = timedelta(seconds=20)  # after which a run that nobody watches is dead
 WATCH_S = 0.3
 NICENESS = 10  # of a run's process: requests go first
+PATIENCE_S = 600.0  # that a run waits for the database: nobody looks on, and what it says must not be lost
+UNWATCHED = ("the process that watched this run is gone", "")
 SYSTEM = Actor("scheduler")
-_server_lock = threading.Lock()
 logger = log.get("core.scheduler")
 
 
 class Scheduler:
     """Claims what is due, takes what is queued, and finds the runs that died."""
 
-    lease = LEASE
+    lease = timedelta(seconds=20)  # after which a run that nobody watches is dead
 
     def __init__(self, jobs: dict[str, DeclaredJob], database: Database, runner: "Runner") -> None:
         self.jobs, self.database, self.runner = jobs, database, runner
@@ -55,17 +50,16 @@ class Scheduler:
         self._next: dict[str, datetime] = {}  # when a job is looked at again; at the start at once, to catch up
 
     def start(self) -> None:
-        """Make the jobs known, catch up what was missed (once each), and let the clock run."""
-        self.make_known()
+        """Catch up what was missed (once each), and let the clock run."""
         self.sweep()
         self._clock.add_job(self.sweep, "interval", seconds=BEAT_S, misfire_grace_time=None)
         self._clock.start()
 
-    def make_known(self) -> None:
-        """Give each job that is new its row, from which on its due times count."""
-        with self.database.write(SYSTEM) as db:
-            for name in self.jobs:
-                _known(db, name)
+    def job(self, name: str) -> DeclaredJob:
+        """A job by its name; Refused (404) when there is none."""
+        if name not in self.jobs:
+            raise Refused(404, f"There is no job {name!r}; there are: {', '.join(self.jobs)}")
+        return self.jobs[name]
 
     def stop(self) -> None:
         """Stop the clock, then the runs, among them one that the last beat is just starting."""
@@ -83,20 +77,28 @@ class Scheduler:
         self.ticked_at = at = now()  # first: a busy database does not stop the clock
         try:
             for job in self.jobs.values():
-                if job.due and at >= self._next.get(job.name, at):
+                if at >= self._next.get(job.name, at):
                     self.claim(job, at)
-                    self._next[job.name] = job.due.following(at) or datetime.max.replace(tzinfo=UTC)
-            self._settle_and_start()
+                    self._next[job.name] = (job.due and job.due.following(at)) or datetime.max.replace(tzinfo=UTC)
+            for run in self._runs(col(JobRun.state) == "running", col(JobRun.beat_at) < at - self.lease):
+                retries = self.jobs[run.job].mark.retries if run.job in self.jobs else 0
+                settle(self.database, run, "interrupted", UNWATCHED, retries=retries, is_dead=True)
+            may_start = or_(col(JobRun.not_before).is_(None), col(JobRun.not_before) <= at)
+            waiting = self._runs(col(JobRun.state) == "queued", col(JobRun.job).in_(self.jobs), may_start)
+            for run in waiting[: max(0, RUNS_AT_ONCE - len(self.runner.watchers))]:
+                if self.take(run):
+                    self.runner.start(self.jobs[run.job], run)
         except Busy:  # the next beat tries again, so that no due time is lost
             logger.warning("a beat was cut short, the database is busy")
 
     def claim(self, job: DeclaredJob, at: datetime) -> int | None:
-        """Claim the last due time of a job, if nobody has and it is not paused: the run's id, or None."""
+        """Claim a job's last due time since it is known, if nobody has and it is not paused: the run's id, or None."""
         due_at = job.due.latest(at) if job.due else None
         try:
             with self.database.write(SYSTEM) as db:
-                known = db.get(Job, job.name, with_for_update=True)
-                if due_at is None or known is None or known.paused_at or due_at <= known.since:
+                known = db.get(Job, job.name, with_for_update=True) or Job(name=job.name, since=at)
+                db.add(known)
+                if due_at is None or known.paused_at or due_at <= known.since:
                     return None
                 known.since = due_at
                 run = JobRun(job=job.name, due_at=due_at, started_by="schedule")
@@ -106,7 +108,7 @@ class Scheduler:
                 db.add(run)
                 db.flush()
                 return run.id
-        except IntegrityError:  # this due time has its row already
+        except IntegrityError:  # this due time (or a new job) has its row already
             return None
 
     def take(self, run: JobRun) -> bool:
@@ -116,20 +118,9 @@ class Scheduler:
             is_free = self.jobs[run.job].mark.overlap or not _found(db, run.job, ["running"])
             return is_free and db.bulk(mine.values(state="running", started_at=now(), beat_at=now()), why="run") == 1
 
-    def _settle_and_start(self) -> None:
-        is_dead = (col(JobRun.state) == "running") & (col(JobRun.beat_at) < now() - self.lease)
-        is_mine = (col(JobRun.state) == "queued") & col(JobRun.job).in_(self.jobs)
-        may_start = or_(col(JobRun.not_before).is_(None), col(JobRun.not_before) <= now())
+    def _runs(self, *where: Any) -> Sequence[JobRun]:
         with self.database.read() as db:
-            dead = db.execute(select(JobRun).where(is_dead)).scalars().all()
-            waiting = db.execute(select(JobRun).where(is_mine, may_start).order_by(col(JobRun.id))).scalars().all()
-        for run in dead:
-            retries = self.jobs[run.job].mark.retries if run.job in self.jobs else 0
-            why = ("the process that watched this run is gone", "")
-            settle(self.database, run, "interrupted", why, retries=retries, is_dead=True)
-        for run in waiting[: max(0, RUNS_AT_ONCE - self.runner.active)]:
-            if self.take(run):
-                self.runner.start(self.jobs[run.job], run)
+            return db.execute(select(JobRun).where(*where).order_by(col(JobRun.id))).scalars().all()
 
 
 def ask(db: Session, job: DeclaredJob, by: str, params: dict[str, Any] | None = None) -> JobRun:
@@ -156,25 +147,14 @@ def cancel(db: Session, run_id: int, by: str) -> bool:
 
 
 def pause(db: Session, name: str, by: str) -> None:
-    """Claim no due time of a job from now on, and cancel a retry that waits; a run that is going goes on."""
-    _known(db, name, paused_at=now(), paused_by=by)
-    for run in _found(db, name, ["queued"]):
+    """Claim no due time of a job from now on, and cancel a retry that waits; by "" they are claimed again, from now."""
+    known = db.get(Job, name) or Job(name=name, since=now())
+    db.changes.append(Change("update", "core_job", name, {"paused_by": known.paused_by}, {"paused_by": by}))
+    known.since, known.paused_at, known.paused_by = now(), now() if by else None, by
+    db.add(known)
+    for run in _found(db, name, ["queued"]) if by else ():
         if run.started_by == "schedule":
             cancel(db, run.id or 0, by)
-
-
-def resume(db: Session, name: str) -> None:
-    """Claim a job's due times again; what was due meanwhile is not caught up."""
-    _known(db, name, since=now(), paused_at=None, paused_by="")
-
-
-def _known(db: Session, name: str, **values: Any) -> None:
-    """Change a job's row, which is made when it is new."""
-    known = db.get(Job, name) or Job(name=name, since=now())
-    if values:
-        before, after = {"paused_by": known.paused_by}, {"paused_by": values["paused_by"]}
-        db.changes.append(Change("update", "core_job", name, before, after))
-    db.add(known.sqlmodel_update(values))
 
 
 def _found(db: Session, name: str, states: Sequence[str]) -> Sequence[JobRun]:
@@ -190,24 +170,19 @@ class Runner:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings, self.database = settings, database
+        self.watchers: set[threading.Thread] = set()
         self._stopping = threading.Event()
-        self._watchers: set[threading.Thread] = set()
-
-    @property
-    def active(self) -> int:
-        """How many runs this process is watching."""
-        return len(self._watchers)
 
     def start(self, job: DeclaredJob, run: JobRun) -> None:
         """Execute a run that this process has claimed, in the background."""
         watcher = threading.Thread(target=self.execute, args=(job, run), name=f"run-{run.id}", daemon=True)
-        self._watchers.add(watcher)
+        self.watchers.add(watcher)
         watcher.start()
 
     def stop(self) -> None:
         """End the runs that are going; they are marked interrupted and retried by their policy."""
         self._stopping.set()
-        for watcher in list(self._watchers):
+        for watcher in list(self.watchers):
             watcher.join(self.terminate_s * 2)
 
     def execute(self, job: DeclaredJob, run: JobRun) -> str:
@@ -219,8 +194,10 @@ class Runner:
             state, why = "failed", f"its process did not start: {error}"
         try:
             return settle(self.database, run, state, (why, ""), retries=job.mark.retries)
+        except Busy:  # nobody watches it any more, so a later beat settles it
+            return "running"
         finally:
-            self._watchers.discard(threading.current_thread())
+            self.watchers.discard(threading.current_thread())
 
     def _watch(self, process: BaseProcess, job: DeclaredJob, run: JobRun) -> tuple[str, str]:
         """Wait for the process, or end it when it must; the state of its run unless it has written one, and why."""
@@ -235,7 +212,7 @@ class Runner:
                     process.join()
                     return end
                 if time.monotonic() > beat_at:
-                    with self.database.write(Actor(job.name, "job")) as db:
+                    with self.database.write(SYSTEM) as db:
                         db.bulk(update(JobRun).where(col(JobRun.id) == run.id).values(beat_at=now()), why="run")
                     beat_at = time.monotonic() + self.beat_s
             except Exception as error:  # the boundary of a watch: a busy database is no reason to leave a run alone
@@ -257,15 +234,8 @@ class Runner:
 
 def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
-    with _server_lock:  # the server takes its module path from PYTHONPATH only
-        # Each run imports the main module again, which for a served tool is the command line.
-        context.set_forkserver_preload(["core.scheduler", "core.cli", job.function.__module__])
-        before = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        try:
-            forkserver.ensure_running()
-        finally:
-            os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+    # The server finds modules in the working folder. Each run imports the main module again: the command line.
+    context.set_forkserver_preload(["core.scheduler", "core.cli", job.function.__module__])
     process = context.Process(target=_main, args=(job, settings, run.id), daemon=False)
     process.start()
     return process
@@ -277,7 +247,7 @@ def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle; it ends us in order
     threading.Thread(target=_follow_parent, daemon=True).start()
     log.configure(settings)
-    database = Database(settings.database, keyring=Keyring.load(settings.data_dir))
+    database = Database(settings.database, keyring=Keyring.load(settings.data_dir), wait_s=PATIENCE_S)
     audit.watch(database)
     state, why = "succeeded", ("", "")
     with log.context(run=str(run_id), job=job.name), database.reading_each() as db:
@@ -295,8 +265,7 @@ def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
             state, why = "failed", told(failure)
             logger.exception("job failed")
     settle(database, row, state, why, retries=job.mark.retries)
-    with suppress(Busy):
-        database.analyze()
+    database.analyze()
     database.close()
 
 

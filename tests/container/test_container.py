@@ -17,7 +17,7 @@ only_the_starter = pytest.mark.parametrize("tool", [STARTER], indirect=True)
 HEALTHY_WITHIN_S = 15
 REBUILT_WITHIN_S = 15
 STOPPED_WITHIN_S = 10
-LEASE_S = 20  # after which a run that nobody watches is dead: core.jobs.LEASE
+LEASE_S = 20  # after which a run that nobody watches is dead: core.scheduler.Scheduler.lease
 FETCH = "import sys, urllib.request as u; print(u.urlopen('http://127.0.0.1:8000' + sys.argv[1]).read().decode())"
 
 

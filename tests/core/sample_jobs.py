@@ -13,8 +13,7 @@ from sqlmodel import insert, select
 from app.services.models import Service
 from app.settings import Settings
 from core import DB, CoreError, Run, job, marks
-from core.due import due_of
-from core.jobs import DeclaredJob
+from core.jobs import DeclaredJob, due_of
 from core.marks import JobMark
 
 

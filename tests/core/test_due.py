@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core import Run, job, marks
-from core.due import Cron, Every, due_of
 from core.errors import DeclarationError
+from core.jobs import Cron, Every, due_of
 from core.marks import JobMark
 
 BERLIN, LONDON, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("Europe/London"), ZoneInfo("Australia/Lord_Howe")

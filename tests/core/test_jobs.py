@@ -1,7 +1,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from inspect import Parameter, Signature
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from sqlalchemy import insert, select
@@ -12,7 +12,7 @@ from core import DB, CoreError, Run, job
 from core.audit import AuditEntry
 from core.db import Database
 from core.errors import DeclarationError
-from core.jobs import FIRST_RETRY, LONGEST_RETRY, DeclaredJob, JobRun, RunLog, arguments_of, retry_of, told
+from core.jobs import FIRST_RETRY, LONGEST_RETRY, DeclaredJob, JobRun, RunLog, arguments_of, settle, told
 from core.testing import TESTER
 from core.time import now
 from tests.core.sample_jobs import add_services, declared
@@ -171,18 +171,25 @@ def test_a_failure_is_one_line_and_a_traceback_for_who_may_see_it(error: Excepti
         (2000, 9999, LONGEST_RETRY),
     ],
 )
-def test_retries_back_off(attempt: int, retries: int, pause: timedelta | None) -> None:
-    again = retry_of(JobRun(job="a", started_by="ann", attempt=attempt), retries)
-    found = (
-        again
-        and again.not_before
-        and (again.attempt, again.started_by, round((again.not_before - now()) / FIRST_RETRY, 2))
-    )
-    assert found == (pause and (attempt + 1, "ann", round(pause / FIRST_RETRY, 2)))
+def test_retries_back_off(store: Database, attempt: int, retries: int, pause: timedelta | None) -> None:
+    found = [
+        (again.attempt, again.started_by, round(((again.not_before or now()) - now()) / FIRST_RETRY, 1))
+        for again in retried(store, retries, attempt=attempt)
+    ]
+    assert found == ([(attempt + 1, "ann", round(pause / FIRST_RETRY, 1))] if pause else [])
 
 
-def test_a_cancelled_run_is_not_retried() -> None:
-    assert retry_of(JobRun(job="a", started_by="ann", cancel_asked_by="bob"), 3) is None
+def test_a_cancelled_run_is_not_retried(store: Database) -> None:
+    assert retried(store, 3, cancel_asked_by="bob") == []
+
+
+def retried(store: Database, retries: int, **values: Any) -> list[JobRun]:
+    """The runs that follow one that fails."""
+    with store.write(TESTER) as db:
+        db.add(failing := JobRun(job="a", state="running", started_by="ann", **values))
+    settle(store, failing, "failed", ("no", ""), retries=retries)
+    with store.read() as db:
+        return list(db.execute(select(JobRun).where(col(JobRun.id) != failing.id)).scalars())
 
 
 def test_a_declared_job_knows_its_summary() -> None:

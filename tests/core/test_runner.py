@@ -242,10 +242,10 @@ def test_a_server_that_stops_interrupts_its_runs(
     database: Database, runner: Runner, begun: Callable[[Any], tuple[JobRun, int]]
 ) -> None:
     row, pid = begun(sample_jobs.sleep)
-    assert runner.active == 1
+    assert len(runner.watchers) == 1
     runner.stop()
     assert (found(database, row).state, found(database, row).error) == ("interrupted", "the server stopped")
-    assert not is_alive(pid) and runner.active == 0
+    assert not is_alive(pid) and not runner.watchers
     assert [run.attempt for run in runs(database)] == [1, 2]
 
 
@@ -263,7 +263,7 @@ def test_a_run_that_others_settled_is_ended(
     _, pid = begun(sample_jobs.sleep)
     with database.write(TESTER) as db:
         db.bulk(change, why="test")
-    wait_for(lambda: not is_alive(pid) and runner.active == 0)
+    wait_for(lambda: not is_alive(pid) and not runner.watchers)
 
 
 def test_a_watcher_outlives_a_busy_database(

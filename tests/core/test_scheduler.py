@@ -13,10 +13,9 @@ from structlog.testing import capture_logs
 
 from core.crypto import Keyring
 from core.db import Database
-from core.due import Every
 from core.errors import Refused
-from core.jobs import DeclaredJob, Job, JobRun, settle
-from core.scheduler import LEASE, LONGEST_SILENCE_S, RUNS_AT_ONCE, Scheduler, ask, cancel, pause, resume
+from core.jobs import DeclaredJob, Every, Job, JobRun, settle
+from core.scheduler import LONGEST_SILENCE_S, RUNS_AT_ONCE, Scheduler, ask, cancel, pause
 from core.testing import TESTER
 from core.time import now
 from tests.core.sample_jobs import add_services, at_six, declared, each_minute, fail
@@ -31,15 +30,11 @@ class Notes:
     """An executor that only notes what it is given."""
 
     def __init__(self) -> None:
-        self.started: list[int | None] = []
+        self.watchers: list[int | None] = []
         self.is_stopped = False
 
-    @property
-    def active(self) -> int:
-        return len(self.started)
-
     def start(self, job: DeclaredJob, run: JobRun) -> None:
-        self.started.append(run.id)
+        self.watchers.append(run.id)
 
     def stop(self) -> None:
         self.is_stopped = True
@@ -49,12 +44,11 @@ class Notes:
 def make(store: Database) -> Callable[..., Scheduler]:
     """A scheduler of some jobs, which are known since the first of May."""
 
-    def made(*jobs: DeclaredJob, database: Database = store, lease: timedelta = LEASE) -> Scheduler:
+    def made(*jobs: DeclaredJob, database: Database = store, lease: timedelta = Scheduler.lease) -> Scheduler:
         scheduler = Scheduler({job.name: job for job in jobs}, database, Notes())
         scheduler.lease = lease
-        scheduler.make_known()
-        with store.write(TESTER) as db:
-            db.bulk(update(Job).values(since=START), why="test")
+        for job in jobs:
+            assert scheduler.claim(job, START) is None
         return scheduler
 
     return made
@@ -63,7 +57,7 @@ def make(store: Database) -> Callable[..., Scheduler]:
 @pytest.fixture
 def notes(make: Callable[..., Scheduler]) -> Callable[[Scheduler], list[int | None]]:
     """What a scheduler's executor was given."""
-    return lambda scheduler: scheduler.runner.started  # type: ignore[attr-defined]
+    return lambda scheduler: scheduler.runner.watchers  # type: ignore[attr-defined]
 
 
 def runs(store: Database) -> list[JobRun]:
@@ -111,14 +105,13 @@ def test_a_job_by_hand_has_nothing_to_claim(make: Callable[..., Scheduler]) -> N
     assert make(BY_HAND).claim(BY_HAND, now()) is None
 
 
-def test_a_job_is_known_from_its_first_start_on(store: Database) -> None:
-    scheduler = Scheduler({AT_SIX.name: AT_SIX}, store, Notes())
-    scheduler.make_known()
+def test_a_job_is_known_from_its_first_beat_on(store: Database) -> None:
+    Scheduler({BY_HAND.name: BY_HAND}, store, Notes()).sweep()
     with store.read() as db:
-        first = db.get_one(Job, AT_SIX.name).since
-    scheduler.make_known()
+        first = db.get_one(Job, BY_HAND.name).since
+    Scheduler({BY_HAND.name: BY_HAND}, store, Notes()).sweep()
     with store.read() as db:
-        assert db.get_one(Job, AT_SIX.name).since == first <= now()
+        assert db.get_one(Job, BY_HAND.name).since == first <= now()
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
@@ -261,7 +254,7 @@ def test_a_paused_job_claims_nothing_and_catches_nothing_up(store: Database, mak
         pause(db, AT_SIX.name, "ann")
     assert scheduler.claim(AT_SIX, START + timedelta(hours=7)) is None
     with store.write(TESTER) as db:
-        resume(db, AT_SIX.name)
+        pause(db, AT_SIX.name, "")
     assert scheduler.claim(AT_SIX, now()) is None and runs(store) == []
     assert scheduler.claim(AT_SIX, now() + timedelta(days=1)) == 1
 

@@ -29,7 +29,7 @@ FLOORS = [
         "imports",
         "charts",
     ],
-    ["pages", "api", "due", "jobs", "alerts"],
+    ["pages", "api", "jobs", "alerts"],
     ["scheduler"],
     ["builtin", "app"],
     [
@@ -53,7 +53,7 @@ IMPORTERS = {
     "apscheduler": "scheduler",
     "bs4": "testing",
     "click": "opening cli_people cli_jobs cli",
-    "cronsim": "due",
+    "cronsim": "jobs",
     "cryptography": "crypto",
     "httpcore2": "http",
     "httpx2": "http",

@@ -22,9 +22,8 @@ from starlette.types import Receive, Scope, Send
 
 from . import alerts, api, audit, auth, builtin, crypto, log, marks, migrations, pages, scheduler, settings
 from .db import Actor, Database, prepare_folder
-from .due import due_of
 from .errors import CoreError, Refused, UserError, in_one_line
-from .jobs import DeclaredJob
+from .jobs import DeclaredJob, due_of
 from .marks import ActionMark, Feature, JobMark, PageMark
 from .pages import CurrentUser, Runtime, View
 from .security import Gate, cookie_name, is_bearing, is_htmx, sign_in_first, wants_html

@@ -37,4 +37,4 @@ def watch(database: Database) -> None:
 def _record(session: Session) -> None:
     who = dict(vars(session.actor))
     shared = {"at": now(), "actor": who.pop("name"), "actor_kind": who.pop("kind"), **who}
-    session.connection().execute(insert(AuditEntry), [shared | vars(change) for change in session.changes])
+    session.connection().execute(insert(AuditEntry), [shared | change._asdict() for change in session.changes])

@@ -1,6 +1,6 @@
 """Jobs and their runs: look, run now or with parameters, watch, cancel, pause; and a job that forgets old runs."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from fastapi import Request
 from sqlalchemy import delete, func, select
@@ -9,12 +9,13 @@ from sqlmodel import col
 from ... import scheduler
 from ...auth import Identity, SignedIn, SignInLink
 from ...errors import Refused
+from ...forms import text_of
 from ...jobs import FIRST_RETRY, LIVE, DeclaredJob, Job, JobRun, Run, RunLog, job
 from ...pages import DB, CurrentUser, Data, Go, Params, View, action, page, serving
 from ...settings import Settings
 from ...tables import Cell, Column, Table, UrlState
 from ...tables.declare import Tone
-from ...time import ago, duration_in_words, now
+from ...time import ago, duration_in_words, in_days, now
 
 LOG_LINES = 500
 RUNS_KEPT = 50  # of each job, however old; its page shows them as bars
@@ -48,21 +49,21 @@ def index(request: Request, db: DB, params: Params) -> View:
     last_ids = select(func.max(col(JobRun.id))).group_by(col(JobRun.job))
     last = {run.job: run for run in db.execute(select(JobRun).where(col(JobRun.id).in_(last_ids))).scalars()}
     paused = set(db.execute(select(col(Job.name)).where(col(Job.paused_at).is_not(None))).scalars())
-    jobs = [(job, last.get(job.name), job.name in paused, _following(job, 1)) for job in _jobs(request).values()]
+    known = serving(request).scheduler.jobs
+    jobs = [(job, last.get(name), name in paused, job.due and job.due.following(now())) for name, job in known.items()]
     return View("index.html", jobs=jobs, tones=TONES, live=LIVE, runs=RUNS.load(db, params))
 
 
 @page("/-/jobs/{name}")
 def about(name: str, request: Request, db: DB, params: Params) -> View:
     """One job: when it runs, how it went, what it takes."""
-    job = _job(request, name)
-    mine, began, ended = col(JobRun.job) == name, col(JobRun.started_at), col(JobRun.ended_at)
-    tries = select(col(JobRun.id), col(JobRun.state), began, ended).where(mine, began.is_not(None), ended.is_not(None))
-    last = db.execute(tries.order_by(col(JobRun.id).desc()).limit(RUNS_KEPT)).all()[::-1]
+    job, mine = serving(request).scheduler.job(name), col(JobRun.job) == name
+    ended = select(JobRun).where(mine, col(JobRun.started_at).is_not(None), col(JobRun.ended_at).is_not(None))
+    last = db.execute(ended.order_by(col(JobRun.id).desc()).limit(RUNS_KEPT)).scalars().all()
     return View(
-        "about.html", title=name, subtitle=job.summary, job=job, known=db.get(Job, name), next=_following(job, 3),
-        history=[(run, (run[3] - run[2]).total_seconds(), TONES[run.state]) for run in last], retry=FIRST_RETRY.seconds,
-        form=job.form.show(db) if job.form else None, runs=RUNS.load(db, params, where=[mine]),
+        "about.html", title=name, subtitle=job.summary, job=job, known=db.get(Job, name), form=job.form(db),
+        next=job.due and job.due.following(now()), history=last[::-1], tones=TONES, retry=FIRST_RETRY.seconds,
+        runs=RUNS.load(db, params, where=[mine]),
     )  # fmt: skip
 
 
@@ -72,14 +73,14 @@ def show(id: int, db: DB, request: Request) -> View:
     run = db.get(JobRun, id)
     if run is None:
         raise Refused(404, f"There is no run {id}; it may be of another database, or was deleted for its age.")
-    job = _jobs(request).get(run.job)
+    job = serving(request).scheduler.jobs.get(run.job)
     lines = select(RunLog).where(col(RunLog.run_id) == id).order_by(col(RunLog.id).desc()).limit(LOG_LINES)
     failed = lines.where(col(RunLog.step) != "", col(RunLog.level) == "error")
     return View(
         "show.html", title=f"{run.job} #{run.id}", subtitle=job.summary if job else "", run=run, job=job,
         log=list(db.execute(lines).scalars())[::-1], failed=list(db.execute(failed).scalars())[::-1],
         is_live=run.state in LIVE, took=_took(run.started_at, run.ended_at), tone=TONES[run.state],
-        again={k: str(v).lower() if isinstance(v, bool) else "" if v is None else v for k, v in run.params.items()},
+        again={name: text_of(value) for name, value in run.params.items()},
     )  # fmt: skip
 
 
@@ -87,7 +88,7 @@ def show(id: int, db: DB, request: Request) -> View:
 def run_now(name: str, request: Request, db: DB, data: Data, user: CurrentUser) -> View | Go:
     """Run a job now."""
     job = _job(request, name, user)
-    form = job.read(db, data)
+    form = job.form(db, data)
     if not form.is_valid:
         view = about(name, request, db, UrlState(f"/-/jobs/{name}"))
         view.status, view.data["form"] = 422, form
@@ -98,49 +99,28 @@ def run_now(name: str, request: Request, db: DB, data: Data, user: CurrentUser) 
 
 
 @action("/-/jobs/{name}/pause")
-def pause(name: str, request: Request, db: DB, user: CurrentUser) -> Go:
-    """Pause a job."""
-    scheduler.pause(db, _job(request, name, user).name, user.name)
-    return Go(about, name=name, toast=f"{name} is paused")
-
-
-@action("/-/jobs/{name}/resume")
-def resume(name: str, request: Request, db: DB, user: CurrentUser) -> Go:
-    """Resume a job."""
-    scheduler.resume(db, _job(request, name, user).name)
-    return Go(about, name=name, toast=f"{name} runs by itself again")
+def pause(name: str, request: Request, db: DB, data: Data, user: CurrentUser) -> Go:
+    """Pause a job, or resume it."""
+    is_over = "resume" in data
+    scheduler.pause(db, _job(request, name, user).name, "" if is_over else user.name)
+    return Go(about, name=name, toast=f"{name} {'runs by itself again' if is_over else 'is paused'}")
 
 
 @action("/-/jobs/runs/{id}/cancel")
 def cancel(id: int, request: Request, db: DB, user: CurrentUser) -> Go:
     """Cancel a run."""
-    run = db.get(JobRun, id)
-    if run and run.job in _jobs(request):
+    if run := db.get(JobRun, id):
         _job(request, run.job, user)
     was_going = scheduler.cancel(db, id, user.name)
     return Go(show, id=id, toast="The run is being ended" if was_going else "The run had ended already")
 
 
-def _jobs(request: Request) -> dict[str, DeclaredJob]:
-    return dict(serving(request).scheduler.jobs)
-
-
-def _job(request: Request, name: str, user: Identity | None = None) -> DeclaredJob:
-    """The job of a name, Refused (404) when there is none; (403) when it is not for this user to run."""
-    job = _jobs(request).get(name)
-    if job is None:
-        raise Refused(404, f"There is no job {name}.")
-    if user and not user.can(job.mark.role):
+def _job(request: Request, name: str, user: Identity) -> DeclaredJob:
+    """The job of a name for a user to run; Refused (404) when there is none, (403) when it is not for this user."""
+    job: DeclaredJob = serving(request).scheduler.job(name)
+    if not user.can(job.mark.role):
         raise Refused(403, f"Running {name} needs the role {job.mark.role}; {user.name} is {user.role}.")
     return job
-
-
-def _following(job: DeclaredJob, count: int) -> list[datetime]:
-    """The next times at which a job is due."""
-    times = [now()]
-    while job.due and len(times) <= count and (found := job.due.following(times[-1])):
-        times.append(found)
-    return times[1:]
 
 
 @job(cron="40 3 * * *", timeout=1800, role="admin")
@@ -148,7 +128,7 @@ def tidy(db: DB, run: Run, settings: Settings) -> None:
     """Forget old runs with their logs, and the sign-in links and sessions that have expired."""
     nth = func.row_number().over(partition_by=col(JobRun.job), order_by=col(JobRun.id).desc()).label("nth")
     runs = select(col(JobRun.id), col(JobRun.queued_at), col(JobRun.state), nth).subquery()
-    is_old = (runs.c.nth > RUNS_KEPT) & (runs.c.queued_at < now() - timedelta(days=settings.runs_kept_days))
+    is_old = (runs.c.nth > RUNS_KEPT) & (runs.c.queued_at < in_days(-settings.runs_kept_days))
     old = select(runs.c.id).where(is_old, runs.c.state.not_in(LIVE))
     of_old = select(col(RunLog.id)).where(col(RunLog.run_id).in_(old))
     lines, ids = db.execute(of_old).scalars().all(), db.execute(old).scalars().all()
