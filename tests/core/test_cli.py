@@ -20,7 +20,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from app.services.models import Service
-from core import auth, cli, opening
+from core import auth, cli
 from core.app import App
 from core.auth import User
 from core.db import Database
@@ -270,7 +270,7 @@ def test_the_self_check_tries_the_data_folder(core: Command, settings: Settings)
 def test_an_app_that_is_none_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.main.app", object())
     with pytest.raises(UserError, match=r"app/main\.py has no App; write: app = App\(features="):
-        opening.load_app()
+        cli.load_app()
 
 
 @pytest.mark.parametrize(

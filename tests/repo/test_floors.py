@@ -34,9 +34,6 @@ FLOORS = [
     ["builtin", "app"],
     [
         "selfcheck",
-        "opening",
-        "cli_people",
-        "cli_jobs",
         "cli",
         "testing",
         "__init__",
@@ -52,7 +49,7 @@ IMPORTERS = {
     "apprise": "alerts",
     "apscheduler": "scheduler",
     "bs4": "testing",
-    "click": "opening cli_people cli_jobs cli",
+    "click": "cli",
     "cronsim": "jobs",
     "cryptography": "crypto",
     "httpcore2": "http",

@@ -23,9 +23,9 @@ from app.domains import Domain, shown_name
 from app.groups import Group, Rule, assign
 from app.rdap import Known, RegistryRecord, deadline, shipped
 from app.sources import Source
-from core import CoreError, Session, UserError, migrations, today
+from core import CoreError, Session, UserError, today
+from core.cli import opened, upgrade_all
 from core.db import Actor, Database
-from core.opening import opened
 
 SAMPLE = Actor("sample", "cli", did="Load the sample portfolio.")
 ROWS = 500
@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     try:
         with opened() as runtime:
-            migrations.upgrade(runtime.database, runtime.histories, snapshots=runtime.settings.data_dir / "backups")
+            upgrade_all(runtime)
             print(load(runtime.database, size=given.domains, day=given.today, is_forced=given.force))
     except CoreError as error:
         print(f"error: {error}", file=sys.stderr)

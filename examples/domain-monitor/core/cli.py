@@ -1,8 +1,12 @@
 """The tool's own command line: serve, migrate, run jobs, people, tokens, and a look inside."""
 
+import importlib
 import signal
 import socket
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from html import escape
 from typing import Any
 
@@ -14,12 +18,15 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount
 
-from . import auth, marks, migrations, pages, security, settings
-from .cli_jobs import jobs
-from .cli_people import token, users
-from .db import rotate
+from . import auth, log, marks, migrations, security, settings
+from .app import App
+from .db import Actor, Session, rotate
 from .errors import CoreError, UserError, in_one_line
-from .opening import COMMAND_LINE, SERVED_AT, load_app, opened
+from .jobs import LIVE, Job, JobRun, RunLog
+from .pages import Runtime
+from .scheduler import ask
+from .settings import PROJECT
+from .time import ago, in_days, now
 
 NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
 QUIET: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "proxy_headers": False}
@@ -28,9 +35,15 @@ BROKEN = """<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" cont
 <h1>The tool does not start</h1><p><code>{}</code></p><p>Save the file; this page comes back.</p>"""
 HOST = click.option("--host", help="The address to listen on; HOST otherwise.")
 PORT = click.option("--port", type=int, help="The port to listen on; PORT otherwise.")
-
+NAME = click.argument("name")
+ROLE = click.option("--role", default="viewer", show_default=True, help=", ".join(marks.ROLES))
+SERVED_AT = "url"  # in the data folder: where the tool was served last
+COMMAND_LINE = Actor("command line", "cli")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 secrets = click.Group("secrets", help="The key that encrypts secrets in the database.")
+users = click.Group("users", help="People who may sign in.")
+token = click.Group("token", help="API tokens, for programs.")
+jobs = click.Group("jobs", help="What runs by itself.")
 cli = click.Group("core", commands=[users, token, jobs, secrets], help=__doc__, context_settings=CONTEXT)
 
 
@@ -41,6 +54,38 @@ def main() -> None:
     except CoreError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+
+
+def load_app() -> App:
+    """The project's app, from app/main.py."""
+    try:
+        app = importlib.import_module("app.main").app
+    except Exception as error:  # the boundary to the project's code: its mistakes are told with their place
+        raise UserError(in_one_line(error, PROJECT)) from error
+    if not isinstance(app, App):
+        raise UserError("app/main.py has no App; write: app = App(features=[…])")
+    return app
+
+
+@contextmanager
+def opened() -> Iterator[Runtime]:
+    """The app's database and jobs, without its clock or a server."""
+    app = load_app()
+    configured = settings.load(app.settings_class)
+    log.configure(configured.model_copy(update={"log_level": "warning"}))
+    runtime = app.open(configured)
+    with closing(runtime.database):
+        yield runtime
+
+
+def write(change: Callable[[Session], str]) -> None:
+    """Change something in one transaction, and print what came of it; a path as an address where people reach it."""
+    with opened() as runtime:
+        with runtime.database.write(COMMAND_LINE) as db:
+            said = change(db)
+        here, served = runtime.settings, runtime.settings.data_dir / SERVED_AT
+        url = served.read_text() if served.exists() and not here.base_url else here.url
+    click.echo(f"{url}{said}" if said.startswith("/") else said)
 
 
 @cli.command()
@@ -127,7 +172,7 @@ def migrate(message: str) -> None:
             click.echo(f"{name}: {' '.join(ran) or 'up to date'}")
 
 
-def upgrade_all(runtime: pages.Runtime) -> dict[str, list[str]]:
+def upgrade_all(runtime: Runtime) -> dict[str, list[str]]:
     """Run every pending migration; what ran, by history."""
     return migrations.upgrade(runtime.database, runtime.app.histories, snapshots=runtime.settings.data_dir / "backups")
 
@@ -193,3 +238,113 @@ def rotate_secrets(drop_old: bool) -> None:
         if drop_old:
             runtime.database.keyring.drop_old_keys()
     click.echo(f"{rows:,} rows are encrypted with a new key; the old ones {'are gone' if drop_old else 'are kept'}")
+
+
+@users.command("list")
+def list_users() -> None:
+    """List the users and their roles."""
+    with opened() as runtime, runtime.database.read() as db:
+        for user in db.execute(select(auth.User).order_by(col(auth.User.name))).scalars():
+            click.echo(f"{user.name:30} {user.role:9} {'' if user.is_active else 'disabled'}")
+
+
+@users.command("add")
+@NAME
+@ROLE
+def add_user(name: str, role: str) -> None:
+    """Add a user and print a sign-in link for them."""
+    write(lambda db: auth.make_link(db, auth.add_user(db, name, role)))
+
+
+@users.command("link")
+@NAME
+def make_link(name: str) -> None:
+    """Print a new sign-in link for a user; it works once, for 24 hours."""
+    write(lambda db: auth.make_link(db, _user(db, name)))
+
+
+@users.command("password")
+@NAME
+def set_password(name: str) -> None:
+    """Set a user's password; it is asked for, or read from standard input."""
+    is_asked = sys.stdin.isatty()
+    typed = click.prompt("Password", hide_input=True, confirmation_prompt=True) if is_asked else sys.stdin.readline()
+    write(lambda db: auth.set_password(db, _user(db, name), typed.rstrip("\n")))
+
+
+def _user(db: Session, name: str) -> auth.User:
+    if (user := auth.find_user(db, name)) is None:
+        raise UserError(f"there is no user {name!r}; see: python -m core users list")
+    return user
+
+
+@token.command("create")
+@click.option("--name", default="command line", help="What it is for.")
+@ROLE
+@click.option("--scope", "scopes", multiple=True, help="Only “read”, or only below a path as in /domains; repeatable.")
+@click.option("--days", type=click.IntRange(min=1), help="How long it works; for ever when left out.")
+def create_token(name: str, role: str, scopes: tuple[str, ...], days: int | None) -> None:
+    """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
+    until = in_days(days) if days else None
+    write(lambda db: auth.make_token(db, name, role, scopes=" ".join(scopes), expires_at=until))
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """List the API tokens."""
+    with opened() as runtime, runtime.database.read() as db:
+        for one in db.execute(select(auth.Token).order_by(col(auth.Token.id))).scalars():
+            until = f", until {one.expires_at:%Y-%m-%d}" if one.expires_at else ""
+            used = f"used {ago(one.last_used_at, now())}" if one.last_used_at else "never used"
+            only = f", only {one.scopes}" if one.scopes else ""
+            click.echo(f"{one.id:4}  {one.name:30} {one.role:9} made {one.created_at:%Y-%m-%d}, {used}{until}{only}")
+
+
+@token.command("revoke")
+@click.argument("id", type=int)
+def revoke_token(id: int) -> None:
+    """Delete an API token; it stops working at once."""
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        if (found := db.get(auth.Token, id)) is None:
+            raise UserError(f"there is no token {id}; see: python -m core token list")
+        db.delete(found)
+
+
+@jobs.command("list")
+def list_jobs() -> None:
+    """List the jobs, when they are due and what they do."""
+    with opened() as runtime, runtime.database.read() as db:
+        paused = set(db.execute(select(col(Job.name)).where(col(Job.paused_at).is_not(None))).scalars())
+        for job in runtime.scheduler.jobs.values():
+            click.echo(f"{job.name:30} {'paused' if job.name in paused else job.when:16} {job.summary}")
+
+
+@jobs.command("run")
+@click.argument("name")
+@click.argument("params", nargs=-1, metavar="[KEY=VALUE]...")
+def run_job(name: str, params: tuple[str, ...]) -> None:
+    """Run a job here and now, and show its log; exit code 1 unless it succeeds."""
+    with opened() as runtime:
+        scheduler, job = runtime.scheduler, runtime.scheduler.job(name)
+        with runtime.database.write(COMMAND_LINE) as db:
+            form = job.form(db, dict(param.partition("=")[::2] for param in params))
+            if form.problems:
+                raise UserError("; ".join(f"{p.name}: {p.error}" if p.name else p.error for p in form.problems))
+            run = ask(db, job, COMMAND_LINE.name, form.json())
+        try:
+            if scheduler.take(run):  # else the server was faster, and its run is followed
+                scheduler.runner.start(job, run)
+            seen, state = 0, LIVE[0]
+            while state in LIVE:
+                time.sleep(0.3)
+                with runtime.database.read() as db:
+                    state = db.get_one(JobRun, run.id).state
+                    new = select(RunLog).where(col(RunLog.run_id) == run.id, col(RunLog.id) > seen)
+                    for line in db.execute(new.order_by(col(RunLog.id))).scalars().all():
+                        click.echo(f"{line.at:%H:%M:%S} {line.level:7} {line.text}\n{line.detail}".rstrip())
+                        seen = line.id or seen
+        finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
+            scheduler.runner.stop()
+        click.echo(state)
+        if state != "succeeded":
+            sys.exit(1)

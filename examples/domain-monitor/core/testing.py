@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlmodel import col
 from starlette.testclient import TestClient
 
-from . import alerts, audit, auth, crypto, http, marks, migrations, opening, time
+from . import alerts, audit, auth, cli, crypto, http, marks, migrations, time
 from .app import App
 from .db import Actor, Database, Session
 from .jobs import JobRun, Run, RunLog, arguments_of
@@ -94,7 +94,7 @@ def html(response: Any) -> Html:
 @pytest.fixture(scope="session")
 def app() -> App:
     """The project's app."""
-    return opening.load_app()
+    return cli.load_app()
 
 
 @pytest.fixture(scope="session")
