@@ -17,7 +17,7 @@ from .marks import Role
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEVELOPMENT = "development"  # where an error's text is shown to who is signed in
-InProject = Annotated[Path, AfterValidator(PROJECT.joinpath)]
+InProject = Annotated[Path, AfterValidator(lambda path: PROJECT / path)]
 _SECRET = re.compile("secret|password|token|key|credential|webhook")
 _PASSWORD = re.compile(rf"""((?:{_SECRET.pattern})\w*['"]?\s*[:=]\s*['"]?|://[^/@:\s]*:)[^'",)}}@&\s]+""")
 
