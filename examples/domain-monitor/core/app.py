@@ -71,7 +71,7 @@ class App:
     def start(self, configured: Settings) -> None:
         """Open the database and start the clock; UserError when the database is not of this version."""
         log.configure(configured)
-        runtime = self.open(configured)
+        self.serve(runtime := self.open(configured))
         if behind := ready(runtime):
             raise UserError(f"{'; '.join(behind)}. Run: python -m core migrate")
         runtime.database.analyze()
@@ -87,8 +87,11 @@ class App:
         database = Database(configured.database, keyring=crypto.Keyring.load(configured.data_dir))
         audit.watch(database)
         clock = scheduler.Scheduler(self.declared_jobs(configured), database, scheduler.Runner(configured, database))
-        self.runtime = self.api.state.runtime = Runtime(self, configured, database, clock)
-        return self.runtime
+        return Runtime(self, configured, database, clock)
+
+    def serve(self, runtime: Runtime) -> None:
+        """Answer requests with this runtime from now on."""
+        self.runtime = self.api.state.runtime = runtime
 
     def declared_jobs(self, configured: Settings) -> dict[str, DeclaredJob]:
         """Every job by its name, with its due times in the configured time zone."""

@@ -197,6 +197,7 @@ def get(path: str, role: str) -> None:
 
     who = auth.Identity("command line", auth.known_role(role))
     with opened() as runtime:
+        runtime.app.serve(runtime)
 
         async def as_somebody(scope: Any, *channels: Any) -> None:
             scope["state"] = {"identity": who, "request_id": "command-line"}
