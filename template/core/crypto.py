@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,7 +29,7 @@ def fingerprint(token: str) -> str:
 
 
 class Keyring:
-    """The keys of `secret.key`, one a line: the first encrypts, all decrypt; another process may add one any time."""
+    """The keys of `secret.key`, one a line: the first encrypts, all decrypt; one more may be put in front any time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,18 +39,12 @@ class Keyring:
         """The keys of the key file; it is made with a fresh one, readable by its owner only, when there is none."""
         keyring = cls(data_dir / KEY_FILE)
         if not keyring.path.exists():
-            with contextlib.suppress(FileExistsError):  # another process was first: its key is the key
-                keyring._write([Fernet.generate_key().decode()], os.link)
+            with TemporaryDirectory(dir=data_dir, prefix=KEY_FILE) as folder, contextlib.suppress(FileExistsError):
+                (draft := Path(folder, KEY_FILE)).touch(0o600)
+                draft.write_text(f"{Fernet.generate_key().decode()}\n")
+                os.link(draft, keyring.path)  # unless another process was first: its key is the key
         keyring._read()  # a broken file is told at start
         return keyring
-
-    def add_key(self) -> None:
-        """Put a fresh key in front: it encrypts from now on, in every process."""
-        self._write([Fernet.generate_key().decode(), *self.path.read_text().split()], os.replace)
-
-    def drop_old_keys(self) -> None:
-        """Keep the first key only; what another one encrypted can be read no more."""
-        self._write(self.path.read_text().split()[:1], os.replace)
 
     def encrypt(self, text: str) -> str:
         """Ciphertext of a text, as URL-safe base64."""
@@ -72,14 +65,6 @@ class Keyring:
         except ValueError as error:
             lost = "without it the secrets in the database cannot be read"
             raise UserError(f"{KEY_FILE} holds no valid key; restore it from your backup, {lost}") from error
-
-    def _write(self, keys: list[str], put: Callable[[Path, Path], None]) -> None:
-        """Write the key file, readable by its owner only, whole or not at all."""
-        with TemporaryDirectory(dir=self.path.parent, prefix=KEY_FILE) as folder:
-            draft = Path(folder, KEY_FILE)
-            draft.touch(0o600)
-            draft.write_text("".join(f"{key}\n" for key in keys))
-            put(draft, self.path)
 
 
 class Encrypted(TypeDecorator[Any]):

@@ -3,10 +3,8 @@
 import base64
 import contextlib
 import functools
-import ipaddress
 import json as jsonlib
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +12,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus, unquote
 
-import httpcore2
 import httpx2
 
 from .errors import CoreError
@@ -95,7 +92,6 @@ class Client(contextlib.AbstractContextManager["Client"]):
     min_interval_s: float = 0.0
     attempts: int = 4
     max_bytes: int = 20_000_000
-    only_public: bool = False  # for addresses that somebody types in, or that another server names (SSRF)
     secrets: tuple[str, ...] = ()
     busy: Callable[[Reply], float | None] = lambda reply: None
     sleep: Callable[[float], None] = time.sleep
@@ -109,8 +105,10 @@ class Client(contextlib.AbstractContextManager["Client"]):
             url = httpx2.URL(self.base_url)
         except httpx2.InvalidURL as error:
             raise HttpError(self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable") from None
-        way = self.transport or (_guarded() if self.only_public else None)
-        may_proxy = url.host not in LOOPBACK and not self.only_public  # no proxy reaches this machine
+        way, may_proxy = (
+            self.transport,
+            url.host not in LOOPBACK and self.transport is None,
+        )  # none reaches this machine
         self._http = httpx2.Client(base_url=url, auth=self.auth, verify=_tls(), transport=way, trust_env=may_proxy)
         self._http.headers.update({"User-Agent": "pyops", **self.headers})
         self._http.timeout = httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0))
@@ -186,29 +184,3 @@ class Client(contextlib.AbstractContextManager["Client"]):
         if isinstance(error, httpx2.TimeoutException):
             return HttpError(f"{safe} did not answer within {self.timeout_s:g} s", reason="timeout")
         return HttpError(f"{safe} broke off in mid-reply", reason="broken", again=method == "GET")
-
-
-def public_address(host: str, port: int) -> str:
-    """An IP address of a host on the open internet; HttpError (private) when any of its addresses is not there."""
-    found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    for address in map(ipaddress.ip_address, found):
-        if not (getattr(address, "ipv4_mapped", None) or address).is_global or address.is_multicast:
-            raise HttpError(f"{host} is {address}, which is not on the open internet", reason="private")
-    return found[0]
-
-
-class _OpenInternet(httpcore2.SyncBackend):
-    """Connects to the very address that was looked at, so that a second look-up cannot lead elsewhere."""
-
-    def connect_tcp(self, host: str, port: int, *options: Any, **more: Any) -> httpcore2.NetworkStream:
-        try:
-            address = public_address(host, port)
-        except OSError as error:
-            raise httpcore2.ConnectError(str(error)) from error
-        return super().connect_tcp(address, port, *options, **more)
-
-
-def _guarded() -> httpx2.HTTPTransport:
-    transport = httpx2.HTTPTransport(verify=_tls())
-    transport._pool = httpcore2.ConnectionPool(ssl_context=_tls(), network_backend=_OpenInternet())
-    return transport

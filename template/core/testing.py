@@ -4,8 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from sqlalchemy import select
 from sqlmodel import col
 from starlette.testclient import TestClient
 
-from . import alerts, audit, auth, cli, crypto, http, marks, migrations, time
+from . import alerts, audit, auth, cli, crypto, http, marks, migrations
 from .app import App
 from .db import Actor, Database, Session
 from .jobs import JobRun, Run, RunLog, arguments_of
@@ -31,21 +30,6 @@ class Ran:
 
     failures: int
     log: list[str]
-
-
-@dataclass
-class Clock:
-    """The time of a test: it stands still; set `at`, or let some time pass with `advance("2d")`."""
-
-    at: datetime = field(default_factory=time.now)
-
-    def __call__(self) -> datetime:
-        """What `now()` says."""
-        return self.at
-
-    def advance(self, by: str) -> None:
-        """Let a time pass, written like "90s", "15m", "1h" or "2d"."""
-        self.at += time.period(by)
 
 
 class Outside(dict[str, Any]):
@@ -145,13 +129,6 @@ def run_job(database: Database, settings: Settings) -> Callable[..., Ran]:
             return Ran(run.failures, [f"{line.level}: {line.text}" for line in db.execute(said).scalars()])
 
     return execute
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The time as this test says; `now()` and `today()` follow it."""
-    monkeypatch.setattr(time, "source", found := Clock())
-    return found
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from core.errors import CoreError
-from core.http import Client, HttpError, Reply, forbid, forbidden, public_address
+from core.http import Client, HttpError, Reply, forbid, forbidden
 
 SECRET = "s3cret/with+signs"
 Send = Callable[[BaseHTTPRequestHandler], None]
@@ -354,29 +354,6 @@ def forbidden_here() -> Iterator[None]:
     allow = forbid("a write transaction is open")
     yield
     allow()
-
-
-@pytest.mark.parametrize(
-    "host",
-    ["127.0.0.1", "localhost", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:10.0.0.1]", "0.0.0.0", "224.0.0.1"],
-)
-def test_an_address_of_our_own_network_is_refused_where_only_public_ones_are_wanted(host: str) -> None:
-    with Client(f"http://{host}:9", only_public=True) as client, pytest.raises(HttpError) as refused:
-        client.get("/")
-    assert (refused.value.reason, "not on the open internet" in str(refused.value)) == ("private", True)
-
-
-def test_a_server_here_is_not_asked_where_only_public_ones_are_wanted(serve: Callable[..., Server]) -> None:
-    server = serve(answer(200, b"secret"))
-    with Client(server.url, only_public=True) as client, pytest.raises(HttpError):
-        client.get("/")
-    assert server.requests == []
-
-
-def test_a_public_address_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", 80))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    assert public_address("example.com", 80) == "93.184.215.14"
 
 
 @pytest.mark.usefixtures("forbidden_here")

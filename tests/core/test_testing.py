@@ -1,14 +1,13 @@
 """What core gives to tests: the time, other servers, and the messages that would go out."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
 
 import pytest
 
-from core import DB, Finding, Run, alert, now, today
+from core import DB, Finding, Run, alert
 from core.alerts import Message
 from core.http import Client, HttpError
-from core.testing import Clock, Outside, Ran
+from core.testing import Outside, Ran
 
 HEALTH = "https://shop.example.com/health"
 
@@ -30,19 +29,6 @@ def get(path: str = "/health") -> str:
     return f"{reply.status} {reply.text}"
 
 
-def test_the_clock_stands_still_until_it_is_advanced(clock: Clock) -> None:
-    clock.at = datetime(2026, 12, 31, 23, tzinfo=UTC)
-    clock.advance("2h")
-    assert (now(), today()) == (datetime(2027, 1, 1, 1, tzinfo=UTC), date(2027, 1, 1))
-
-
-def test_the_time_goes_on_after_a_test_with_a_clock() -> None:
-    assert abs((datetime.now(UTC) - now()).total_seconds()) < 5
-
-
-@pytest.mark.parametrize(
-    ("said", "got"), [(204, "204 "), ("up", "200 up"), ({"up": True}, '200 {"up": true}'), ((502, "down"), "502 down")]
-)
 def test_another_server_answers_what_the_test_says(said: object, got: str, outside: Outside) -> None:
     outside[HEALTH] = said
     assert get() == got

@@ -223,12 +223,8 @@ class App:
         """The answer to a request that failed: a page for people, a fragment for htmx, a problem for programs."""
         status, said, headers = _explain(error)
         state = request.scope["state"]
-        if (
-            status == 500
-            and state.get("identity")
-            and self.runtime
-            and self.runtime.settings.environment == DEVELOPMENT
-        ):
+        is_developing = self.runtime and self.runtime.settings.environment == DEVELOPMENT
+        if status == 500 and is_developing and state.get("identity"):
             said = in_one_line(error, PROJECT)  # who builds the tool reads it here; the log has the whole
         for_program = not wants_html(request) or (status == 401 and is_bearing(request))
         if status == 401 and not for_program:

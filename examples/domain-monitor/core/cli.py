@@ -20,13 +20,13 @@ from starlette.routing import Mount
 
 from . import auth, log, marks, migrations, security, settings
 from .app import App
-from .db import Actor, Session, rotate
+from .db import Actor, Session
 from .errors import CoreError, UserError, in_one_line
 from .jobs import LIVE, Job, JobRun, RunLog
 from .pages import Runtime
 from .scheduler import ask
 from .settings import PROJECT
-from .time import ago, in_days, now
+from .time import in_days
 
 NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
 QUIET: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "proxy_headers": False}
@@ -40,11 +40,10 @@ ROLE = click.option("--role", default="viewer", show_default=True, help=", ".joi
 SERVED_AT = "url"  # in the data folder: where the tool was served last
 COMMAND_LINE = Actor("command line", "cli")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-secrets = click.Group("secrets", help="The key that encrypts secrets in the database.")
 users = click.Group("users", help="People who may sign in.")
 token = click.Group("token", help="API tokens, for programs.")
 jobs = click.Group("jobs", help="What runs by itself.")
-cli = click.Group("core", commands=[users, token, jobs, secrets], help=__doc__, context_settings=CONTEXT)
+cli = click.Group("core", commands=[users, token, jobs], help=__doc__, context_settings=CONTEXT)
 
 
 def main() -> None:
@@ -230,17 +229,6 @@ def list_settings() -> None:
         click.echo("{name:22} {value:32} {source:12} {description}".format_map(row))
 
 
-@secrets.command("rotate")
-@click.option("--drop-old", is_flag=True, help="Forget the old keys, when no backup needs them any more.")
-def rotate_secrets(drop_old: bool) -> None:
-    """Make a new key and encrypt every secret with it; the old keys stay, for backups and for what is running."""
-    with opened() as runtime:
-        rows = rotate(runtime.database, COMMAND_LINE)
-        if drop_old:
-            runtime.database.keyring.drop_old_keys()
-    click.echo(f"{rows:,} rows are encrypted with a new key; the old ones {'are gone' if drop_old else 'are kept'}")
-
-
 @users.command("list")
 def list_users() -> None:
     """List the users and their roles."""
@@ -288,27 +276,6 @@ def create_token(name: str, role: str, scopes: tuple[str, ...], days: int | None
     """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
     until = in_days(days) if days else None
     write(lambda db: auth.make_token(db, name, role, scopes=" ".join(scopes), expires_at=until))
-
-
-@token.command("list")
-def list_tokens() -> None:
-    """List the API tokens."""
-    with opened() as runtime, runtime.database.read() as db:
-        for one in db.execute(select(auth.Token).order_by(col(auth.Token.id))).scalars():
-            until = f", until {one.expires_at:%Y-%m-%d}" if one.expires_at else ""
-            used = f"used {ago(one.last_used_at, now())}" if one.last_used_at else "never used"
-            only = f", only {one.scopes}" if one.scopes else ""
-            click.echo(f"{one.id:4}  {one.name:30} {one.role:9} made {one.created_at:%Y-%m-%d}, {used}{until}{only}")
-
-
-@token.command("revoke")
-@click.argument("id", type=int)
-def revoke_token(id: int) -> None:
-    """Delete an API token; it stops working at once."""
-    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
-        if (found := db.get(auth.Token, id)) is None:
-            raise UserError(f"there is no token {id}; see: python -m core token list")
-        db.delete(found)
 
 
 @jobs.command("list")

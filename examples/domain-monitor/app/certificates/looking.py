@@ -18,8 +18,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from app.domains import public_address
 from core import UserError
-from core.http import HttpError, public_address
+from core.http import HttpError
 
 from .models import State, split
 

@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
+from app.domains import only_public
 from core.errors import UserError
 from core.http import LOOPBACK, Client, HttpError, Reply
 
@@ -106,5 +107,5 @@ class Server:
             attempts=1,  # whoever is busy is left alone; the next run asks again
             min_interval_s=0.0 if urlsplit(base_url).hostname in LOOPBACK else self.pace_s,
             max_bytes=LARGEST_ANSWER,
-            only_public=not is_trusted,
+            transport=None if is_trusted else only_public(),
         )

@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
 from .. import http
-from ..crypto import Encrypted, Keyring
+from ..crypto import Keyring
 from ..errors import Busy, UserError
 from .session import Actor, Change, Session, Upserted, Watch
 from .turnstile import WAIT_S, Turnstile, insist
@@ -153,21 +153,3 @@ def _file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
     rows = [line.split()[1:3] for line in mounts.read_text().splitlines()] if mounts.exists() else []
     holding = [row for row in rows if path.resolve().is_relative_to(row[0].replace("\\040", " "))]
     return max(holding, key=lambda row: len(row[0]), default=["", ""])[1]
-
-
-def rotate(database: Database, actor: Actor, metadata: MetaData = SQLModel.metadata) -> int:
-    """Add a key, and encrypt every Encrypted column with it in one transaction; how many rows that were."""
-    database.keyring.add_key()
-    total = 0
-    with database.write(actor) as db:
-        for table in metadata.sorted_tables:
-            secret = [column for column in table.c if isinstance(column.type, Encrypted)]
-            rows = db.connection().execute(select(*table.primary_key, *secret)).mappings().all() if secret else []
-            for row in rows:
-                mine = [key == row[key.name] for key in table.primary_key]
-                new = {column.name: row[column.name] for column in secret}
-                db.connection().execute(table.update().where(*mine).values(new))
-            if rows:
-                db.note(table, "update", after={"why": "a new key", "rows": len(rows)})
-            total += len(rows)
-    return total
