@@ -198,7 +198,7 @@ def set_cookie(response: Response, request: Request, name: str, value: str, *, m
 
 def welcome(request: Request, db: Session, user: auth.User, target: str) -> Response:
     """Sign this browser in as somebody, and go on to a path of this tool."""
-    settings: Settings = request.app.state.serving.settings
+    settings: Settings = request.app.state.runtime.settings
     agent, days = request.headers.get("user-agent", ""), settings.session_days
     secret = auth.sign_in(db, user, days=days, address=actor_of(request).address, agent=agent)
     response = RedirectResponse(local(target), 303)
