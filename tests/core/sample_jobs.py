@@ -56,7 +56,7 @@ async def wait_a_little(run: Run) -> None:
     run.log("awaited")
 
 
-@job(timeout=1)
+@job(timeout=3)
 def too_slow(run: Run) -> None:
     """Take longer than the timeout."""
     run.log(f"pid {os.getpid()}")

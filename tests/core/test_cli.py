@@ -124,17 +124,12 @@ def test_what_the_command_line_writes_is_audited(core: Command, database: Databa
     assert entries == [("command line", "cli", "create", "core_user")]
 
 
-def test_tokens_are_made_listed_and_revoked(core: Command, database: Database) -> None:
+def test_a_token_is_made_with_its_scopes(core: Command, database: Database) -> None:
     scopes = ["--scope", "read", "--scope", "/services"]
     secret = core("token", "create", "--role", "viewer", "--name", "ci", "--days", "3", *scopes).out.strip()
     with database.read() as db:
         identity = auth.identity_of(db, secret, auth.Token)
     assert identity and (identity.name, identity.role, identity.scopes) == ("ci", "viewer", ("read", "/services"))
-    day = r"\d{4}-\d\d-\d\d"
-    line = rf" +1  ci +viewer +made {day}, never used, until {day}, only read /services\n"
-    assert re.fullmatch(line, core("token", "list").out)
-    assert core("token", "revoke", "1").code == 0
-    assert core("token", "list").out == ""
 
 
 @pytest.mark.parametrize(
@@ -143,7 +138,6 @@ def test_tokens_are_made_listed_and_revoked(core: Command, database: Database) -
         (["users", "link", "nobody"], "there is no user 'nobody'; see: python -m core users list"),
         (["users", "add", "ann", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
         (["token", "create", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
-        (["token", "revoke", "9"], "there is no token 9; see: python -m core token list"),
         (["get", "/", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
         (
             ["jobs", "run", "tidy"],

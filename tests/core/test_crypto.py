@@ -7,13 +7,12 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import StatementError
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel
 
 from core.crypto import KEY_FILE, Keyring, fingerprint, new_token
-from core.db import Database, Session, rotate
+from core.db import Database, Session
 from core.errors import CoreError, UserError
-from core.testing import TESTER
-from tests.core.samples import Item, Sample, join, start, together
+from tests.core.samples import Item, join, start, together
 
 SECRET = {"key": "k-1", "secret": ["s", 2, None]}
 
@@ -61,26 +60,6 @@ def test_the_first_key_encrypts_and_all_decrypt(tmp_path: Path) -> None:
     new = rotated.encrypt("new")
     (tmp_path / KEY_FILE).write_text(keys[0])
     assert Keyring.load(tmp_path).decrypt(new) == "new"
-
-
-def test_a_process_that_runs_on_uses_a_key_that_another_added(tmp_path: Path) -> None:
-    running, other = Keyring.load(tmp_path), Keyring.load(tmp_path)
-    old = running.encrypt("old")
-    other.add_key()
-    assert (running.decrypt(other.encrypt("new")), other.decrypt(old)) == ("new", "old")
-    new = running.encrypt("newer")
-    other.drop_old_keys()
-    assert Keyring.load(tmp_path).decrypt(new) == "newer"
-    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
-
-
-def test_every_secret_of_the_database_is_encrypted_again(store: Database, write: Session) -> None:
-    write.add(Item(name="a", login=SECRET))
-    write.commit()
-    assert rotate(store, TESTER, Sample.metadata) == 1
-    store.keyring.drop_old_keys()
-    with store.read() as db:
-        assert db.exec(select(Item)).one().login == SECRET
 
 
 @pytest.mark.parametrize(

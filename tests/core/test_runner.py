@@ -172,9 +172,9 @@ def test_a_run_without_parameters_has_the_functions_own_defaults(
 
 def test_a_timeout_ends_the_process(database: Database, execute: Callable[[Any], JobRun]) -> None:
     row = execute(sample_jobs.too_slow)
-    assert (row.state, row.error) == ("timed out", "ended after its timeout of 1 s")
+    assert (row.state, row.error) == ("timed out", "ended after its timeout of 3 s")
     pid, reason = lines(database)
-    assert reason == ("error", "ended after its timeout of 1 s")
+    assert reason == ("error", "ended after its timeout of 3 s")
     assert not is_alive(int(pid[1].removeprefix("pid ")))
 
 

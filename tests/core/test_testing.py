@@ -1,4 +1,4 @@
-"""What core gives to tests: the time, other servers, and the messages that would go out."""
+"""What core gives to tests: other servers, and the messages that would go out."""
 
 from collections.abc import Callable, Iterator
 
@@ -29,6 +29,9 @@ def get(path: str = "/health") -> str:
     return f"{reply.status} {reply.text}"
 
 
+@pytest.mark.parametrize(
+    ("said", "got"), [(204, "204 "), ("up", "200 up"), ({"up": True}, '200 {"up": true}'), ((502, "down"), "502 down")]
+)
 def test_another_server_answers_what_the_test_says(said: object, got: str, outside: Outside) -> None:
     outside[HEALTH] = said
     assert get() == got
