@@ -36,7 +36,7 @@ CHANGED = {
         'core = [\n    "alembic>=1.20,<2",',
         'core = [\n    "alembic>=1.20.1,<2",\n    "anyio>=4",',
     ),
-    "core/health.py": ('"""Health: ', '"""Health, newer: '),
+    "core/errors.py": ('"""Every error', '"""Newer: every error'),
     "core/auth.py": ("    is_active: bool = True\n", '    is_active: bool = True\n    later: str = ""\n'),
     "README.md.jinja": ("## Run it", "## Run the newer one"),
     "app/main.py": ("Your tool", "Your newer tool"),
