@@ -5,14 +5,15 @@ from core import App
 from . import automation, certificates, costs, groups, portfolio, rdap, sources
 from .settings import Settings
 
-FEATURES = [
-    portfolio.feature,
-    costs.feature,
-    groups.feature,
-    certificates.feature,
-    automation.feature,
-    sources.feature,
-    rdap.feature,
-]
-
-app = App(features=FEATURES, settings=Settings)
+app = App(
+    features=[
+        portfolio.feature,
+        costs.feature,
+        groups.feature,
+        certificates.feature,
+        automation.feature,
+        sources.feature,
+        rdap.feature,
+    ],
+    settings=Settings,
+)
