@@ -7,10 +7,10 @@ from .charts import Chart
 from .crypto import Encrypted
 from .db import Session
 from .errors import CoreError, DeclarationError, Refused, UserError
+from .feature import Feature
 from .forms import Field, Form
 from .imports import Import
 from .jobs import Run, job
-from .marks import Feature
 from .pages import DB, CurrentUser, Data, Go, Params, View, action, card, page
 from .settings import Settings
 from .tables import Cell, Column, Table

@@ -23,8 +23,9 @@ from starlette.types import Receive, Scope, Send
 from . import alerts, api, audit, auth, builtin, crypto, log, marks, migrations, pages, scheduler, settings
 from .db import Actor, Database, prepare_folder
 from .errors import CoreError, Refused, UserError, in_one_line
+from .feature import Feature
 from .jobs import DeclaredJob, due_of
-from .marks import ActionMark, Feature, JobMark, PageMark
+from .marks import ActionMark, JobMark, PageMark
 from .pages import CurrentUser, Runtime, View
 from .security import Gate, cookie_name, is_bearing, is_htmx, sign_in_first, wants_html
 from .settings import DEVELOPMENT, PROJECT, Settings

@@ -1,4 +1,4 @@
-"""Marks: what a decorator leaves on a function, and the Feature that collects them."""
+"""Marks: what a decorator leaves on a function so that a Feature can collect it later."""
 
 import inspect
 import re
@@ -6,10 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal, TypeVar
-
-from fastapi import APIRouter
 
 from .errors import DeclarationError
 from .time import period
@@ -124,31 +121,6 @@ class CardMark(Mark):
 
     def _wrong(self, function: Callable[..., Any]) -> str:
         return "a card cannot be async; write a plain def." if inspect.iscoroutinefunction(function) else ""
-
-
-class Feature:
-    """What a folder declares, plain `APIRouter`s too. Give it the folder's modules: `Feature(pages, jobs, alerts)`."""
-
-    def __init__(self, *modules: ModuleType) -> None:
-        if not modules or not all(isinstance(one, ModuleType) and "." in one.__name__ for one in modules):
-            what = "give it the modules of the feature's folder: Feature(pages, jobs)."
-            raise DeclarationError(f"{declared_here()}: Feature{modules!r} collects nothing; {what}")
-        first = modules[0]
-        self.package = first.__name__.rpartition(".")[0]
-        self.name = self.package.rpartition(".")[2]
-        self.folder = self.package.replace(".", "/")
-        file = getattr(first, "__file__", None)
-        self.root = Path(file).parents[first.__name__.count(".")] if file else None
-        own = [v for m in modules for v in vars(m).values() if getattr(v, "__module__", "") == m.__name__]
-        found = {value: mark for value in own if (mark := of(value))}.items()  # in the order of the files
-        self.pages = [(f, mark) for f, mark in found if isinstance(mark, PageMark)]
-        actions = [(f, mark) for f, mark in found if isinstance(mark, ActionMark)]
-        self.surface: list[tuple[Callable[..., Any], PageMark | ActionMark]] = [*self.pages, *actions]
-        self.jobs = [(f, mark) for f, mark in found if isinstance(mark, JobMark)]
-        self.cards = [(f, mark) for f, mark in found if isinstance(mark, CardMark)]
-        routers = {id(v): v for module in modules for v in vars(module).values() if isinstance(v, APIRouter)}
-        inner = {id(getattr(route, "original_router", None)) for router in routers.values() for route in router.routes}
-        self.routers = [router for key, router in routers.items() if key not in inner]
 
 
 def of(value: object) -> Mark | None:

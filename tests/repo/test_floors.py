@@ -30,7 +30,7 @@ FLOORS = [
         "charts",
     ],
     ["pages", "api", "jobs", "alerts"],
-    ["scheduler"],
+    ["feature", "scheduler"],
     ["builtin", "app"],
     [
         "selfcheck",

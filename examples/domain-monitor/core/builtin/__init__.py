@@ -1,6 +1,6 @@
 """The built-in pages: features like any other, made with the public API."""
 
-from ..marks import Feature
+from ..feature import Feature
 from .alerts import findings
 from .inside import pages as inside
 from .jobs import pages as jobs
