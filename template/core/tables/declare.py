@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pydantic import TypeAdapter
@@ -30,8 +30,7 @@ _LINKS = ("", "http", "https", "mailto")
 BRACES = re.compile(r"{(\w+)(?::\w+)?}")  # of a path, as in /domains/{id:int}
 
 
-@dataclass(slots=True)
-class Cell:
+class Cell(NamedTuple):
     """What stands in one cell: text, a quieter note beside it, a state, the whole value on hover, a link."""
 
     text: str
@@ -40,10 +39,6 @@ class Cell:
     title: str = ""
     href: str = ""
     mono: bool = False
-
-    def __post_init__(self) -> None:
-        if self.href and not _is_link(self.href):  # `javascript:` in somebody's data stays text
-            self.href = ""
 
 
 Row = RowMapping  # of column names, and of the key
@@ -91,7 +86,9 @@ class Column:
         """How a value of this column is shown."""
         if self.show:
             shown = self.show(value, row)
-            return shown if isinstance(shown, Cell) else Cell(shown)
+            if not isinstance(shown, Cell):
+                return Cell(shown)
+            return shown if _is_link(shown.href) else shown._replace(href="")  # `javascript:` in data stays text
         if value is None or value == "":
             return self._nothing
         if type(value) is str and not self.is_secret:  # first, for it is what most cells hold
@@ -144,7 +141,7 @@ def word(value: Any) -> str:
 
 def _is_link(href: str) -> bool:
     try:
-        return href.isprintable() and urlsplit(href).scheme in _LINKS
+        return not href or (href.isprintable() and urlsplit(href).scheme in _LINKS)
     except ValueError:
         return False
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Integer, String, case, func, literal_column, select
+from sqlalchemy import Integer, String, and_, case, func, literal_column, select
 from sqlmodel import col
 
 from app.domains import SUFFIX, Domain
@@ -47,6 +47,7 @@ YEARS = case(
 )
 SAID_BY = case((IS_TYPED, word("typed in")), (IS_IN_ACCOUNT, word("account")), (IS_LISTED, word("price list")))
 IS_KNOWN = IS_TYPED | IS_IN_ACCOUNT | IS_LISTED
+IS_UNKNOWN = and_(col(Domain.currency).is_(None), ~IS_TYPED, ~IS_LISTED)  # by the currency, which has an index
 A_YEAR = PRICE / YEARS
 
 

@@ -6,7 +6,7 @@ What the portfolio filters and counts by has an index: its first page is to be q
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import JSON, func, literal_column
+from sqlalchemy import JSON, Index, func, literal_column
 from sqlmodel import Field, SQLModel, col
 
 from core import now
@@ -14,6 +14,8 @@ from core import now
 
 class Domain(SQLModel, table=True):
     """One name that we own, or owned: a domain is never deleted by a read, only missed."""
+
+    __table_args__ = (Index("ix_domain_retired_at_expires_at", "retired_at", "expires_at"),)  # the portfolio's order
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True, max_length=253, description="As the DNS has it: lower case, A-labels.")
@@ -45,7 +47,7 @@ class Domain(SQLModel, table=True):
     last_seen_at: datetime | None = Field(default=None, description="When its account listed it last.")
     missing_since: datetime | None = Field(default=None, index=True, description="Since when a complete list lacks it.")
     missing_reads: int = Field(default=0, description="How many complete lists in a row lacked it.")
-    retired_at: datetime | None = Field(default=None, index=True, description="Since when it counts as gone for good.")
+    retired_at: datetime | None = Field(default=None, description="Since when it counts as gone for good.")
     accounts: int = Field(default=0, index=True, description="How many accounts list it; two is one too many.")
 
     @property

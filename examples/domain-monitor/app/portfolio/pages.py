@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import and_, func, not_, true
+from sqlalchemy import and_, func, true
 from sqlmodel import col, select
 
 from app.certificates import hosts_of
-from app.costs import IS_KNOWN, TYPED, TypedPrice, forget, prices_of, type_in
+from app.costs import IS_UNKNOWN, TYPED, TypedPrice, forget, prices_of, type_in
 from app.domains import AMBER_DAYS, RED_DAYS, Domain, days_left, in_words, last_day_under, urgency
 from app.groups import Group, Tree, assign, reason
 from app.rdap import part_of
@@ -61,7 +61,7 @@ def whole(db: Session) -> list[int]:
 def stats(db: Session, total: int, unassigned: int, twice: int, missing: int, retired: int) -> list[Stat]:
     """What stands above the table, each number a link to its rows; a missing name is no longer urgent or dear."""
     red, amber = last_day_under(RED_DAYS, today()), last_day_under(AMBER_DAYS, today())
-    tests = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), not_(IS_KNOWN)]
+    tests = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), IS_UNKNOWN]
     numbers = counts(db, *tests)
     gone = counts(db, *(and_(IS_LOST, test) for test in tests)) if missing or retired else [0] * len(tests)
     expired, soon, later, unpriced = (every - lost for every, lost in zip(numbers, gone, strict=True))

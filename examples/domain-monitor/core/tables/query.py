@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlencode
 from pydantic import TypeAdapter
 from sqlalchemy import Select, String, and_, cast, false, func, inspect, not_, or_, select, tuple_
 from sqlalchemy.orm import outerjoin
+from sqlalchemy.sql.util import find_tables
 from sqlmodel import SQLModel
 from starlette.datastructures import QueryParams
 
@@ -119,8 +120,10 @@ class Source:
         return select(*columns, *missing, *own).select_from(self.joined).where(self.has(keys))
 
     def count(self, conditions: Sequence[Any]) -> Select[Any]:
-        """SELECT how many rows fulfil the conditions."""
-        return select(func.count()).select_from(self.joined if conditions else self.model).where(*conditions)
+        """SELECT how many rows fulfil the conditions; what only a LEFT JOIN would add is not looked at."""
+        named = {table for one in conditions for table in find_tables(one, check_columns=True)}
+        is_joined = any(inspect(model).local_table in named for model in self.joins)
+        return select(func.count()).select_from(self.joined if is_joined else self.model).where(*conditions)
 
     def has(self, keys: Any) -> Any:
         """Whether a row's key is among these: a SELECT of keys, or a list of tuples."""

@@ -65,4 +65,4 @@ def list_settings(here: Settings) -> View:
 @page("/-/ui", nav="Components", icon="layout-dashboard", role="admin")
 def components() -> View:
     """Every component in every state, to copy from."""
-    return View("components.html", state=UrlState("/-/ui", "price.from=5&group=Retail&match=any"))
+    return View("components.html", cell=Cell, state=UrlState("/-/ui", "price.from=5&group=Retail&match=any"))
