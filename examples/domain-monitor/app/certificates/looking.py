@@ -28,8 +28,11 @@ IN_FLIGHT = 200  # handshakes at a time
 LOOKUPS = 64  # threads that ask the DNS
 MOST_ADDRESSES = 2  # of one host that are tried
 MOST_NAMES = 200  # of one certificate that are kept
+LONGEST_NAME = 260  # characters of one of them
 DAY_S = 86_400
 
+# What the reader of certificates raises for those that OpenSSL still lets through.
+MALFORMED = (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 # OpenSSL's verify codes in words; {names} are the certificate's, {ends} is when it ends.
 PROBLEMS = {
     9: "it is not valid yet",
@@ -165,8 +168,8 @@ def described(host: str, der: bytes, *, code: int = 0, said: str = "") -> Shown:
         names = tuple(_names(certificate))
         not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
         issuer = _issuer(certificate.issuer)
-    except ValueError as error:
-        return Shown(host=host, state="not accepted", problem=f"the certificate is malformed: {error}")
+    except MALFORMED as error:
+        return Shown(host=host, state="not accepted", problem=f"the certificate is malformed: {visible(str(error))}")
     listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     problem = PROBLEMS.get(code, said).format(
         names=listed or "no name", host=split(host)[0], ends=f"{not_after:%Y-%m-%d}"
@@ -183,18 +186,23 @@ def described(host: str, der: bytes, *, code: int = 0, said: str = "") -> Shown:
     )
 
 
+def visible(text: str) -> str:
+    """What a stranger's certificate says, short and without characters that no database or page should hold."""
+    return "".join(c if c.isprintable() else "?" for c in text[:LONGEST_NAME])
+
+
 def _names(certificate: x509.Certificate) -> list[str]:
     with suppress(x509.ExtensionNotFound):
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         addresses = map(str, found.get_values_for_type(x509.IPAddress))
-        return [*found.get_values_for_type(x509.DNSName), *addresses]
+        return [*map(visible, found.get_values_for_type(x509.DNSName)), *addresses]
     return []
 
 
 def _issuer(name: x509.Name) -> str:
     """Who issued it: the organisation, and which of its certificates."""
     parts = [name.get_attributes_for_oid(oid) for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)]
-    said = [str(part[0].value) for part in parts if part]
+    said = [visible(str(part[0].value)) for part in parts if part]
     return f"{said[0]} ({said[1]})" if len(said) > 1 else said[0] if said else "nobody named"
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from core import in_days, now
 
 from .conftest import LOOPBACK, Authority
-from .looking import Looker, Shown
+from .looking import Looker, Shown, described
 
 Serve = Callable[[Path | None], int]
 NAMES = ["shop.test", "www.shop.test"]
@@ -103,3 +105,29 @@ def test_many_hosts_are_looked_at_together(authority: Authority, looker: Looker,
     shown = looker.look_at([f"h{n}.shop.test:{port}" for n in range(60)])
     assert {each.state for each in shown} == {"accepted"}
     assert [each.host for each in shown[:2]] == [f"h0.shop.test:{port}", f"h1.shop.test:{port}"]
+
+
+def der(authority: Authority, names: list[str]) -> bytes:
+    """A certificate as a host sends it."""
+    issued = authority.issue(names, **VALID).read_bytes()
+    return x509.load_pem_x509_certificate(issued).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        pytest.param(bytes.fromhex("0603551d13"), bytes.fromhex("0603551d11"), id="an extension twice"),
+        pytest.param(b"\x82\x09shop.test", b"\xa3\x09shop.test", id="a kind of name that nobody uses"),
+        pytest.param(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"), id="a version to come"),
+        pytest.param(b"\x17\r", b"\x17\x0c", id="a date that breaks off"),
+    ],
+)
+def test_a_malformed_certificate_is_a_finding_and_stops_no_other(authority: Authority, good: bytes, bad: bytes) -> None:
+    shown = described("shop.test", der(authority, ["shop.test"]).replace(good, bad), code=18)
+    assert (shown.state, shown.problem.partition(":")[0]) == ("not accepted", "the certificate is malformed")
+
+
+def test_what_a_certificate_says_holds_nothing_that_a_database_refuses(authority: Authority) -> None:
+    shown = described("shop.test", der(authority, ["sh\x00p.test", "a" * 1000]), code=62)
+    assert shown.names == ("sh?p.test", "a" * 260)
+    assert shown.problem.startswith("it is for sh?p.test, ")
