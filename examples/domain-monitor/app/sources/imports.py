@@ -21,6 +21,7 @@ LONGEST = 3_000  # rows: one file is one transaction of some 0.35 s, in which no
 WRITTEN_DATES = ("%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/\d{4}")
 DECIMAL_COMMA = re.compile(r"(\d{1,3}(\.\d{3})+|\d+),\d{1,2}")
+AMOUNT = re.compile(r"(\d{1,3}(,\d{3})+|\d+)(\.\d{1,2}0*)?")  # not 1.234, which may mean a thousand
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -157,7 +158,7 @@ def a_price(column: str, text: str, _: object) -> dict[str, Any]:
     plain = text.replace(" ", "").replace("\u00a0", "")
     if DECIMAL_COMMA.fullmatch(plain):
         plain = plain.replace(".", "").replace(",", ".")
-    amount: Decimal | None = price(plain)
+    amount: Decimal | None = price(plain) if AMOUNT.fullmatch(plain) else None
     if amount is None:
         raise ValueError(f"{text[:40]!r} is no price; write it like 12.50, or leave it empty when nobody knows")
     return {column: amount.quantize(CENT)}
@@ -184,15 +185,16 @@ def date_of(text: str, is_day_first: bool | None) -> datetime | date:
     if SLASHED.fullmatch(text):
         if is_day_first is None:
             raise ValueError(f"{text} may begin with the day or the month; write it like 2027-01-31")
-        return datetime.strptime(text, "%d/%m/%Y" if is_day_first else "%m/%d/%Y").date()
-    if not text[:5].endswith("-"):  # what does not begin like 2027-
+        with suppress(ValueError):
+            return datetime.strptime(text, "%d/%m/%Y" if is_day_first else "%m/%d/%Y").date()
+    elif not text[:5].endswith("-"):  # what does not begin like 2027-
         for form in WRITTEN_DATES:
             with suppress(ValueError):
                 return datetime.strptime(text, form).date()
-    when = moment(text)
-    if when is None:
-        raise ValueError(f"{text[:40]!r} is no date; write it like 2027-01-31")
-    return when
+    with suppress(ValueError):
+        if when := moment(text):
+            return when
+    raise ValueError(f"{text[:40]!r} is no date; write it like 2027-01-31")
 
 
 READERS: Mapping[str, Callable[[str, str, bool | None], dict[str, Any]]] = {
