@@ -12,6 +12,8 @@ ZONE = re.compile(r"\s*(UTC|GMT)$", re.IGNORECASE)
 MILLISECONDS_FROM = 100_000_000_000  # as seconds this would be the year 5138
 US_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 ABSENT_DATES = ("0001-01-01", "0000-00-00", "00/00/0000", "01/01/0001")
+CURRENCY = re.compile(r"[A-Z]{3}")  # ISO 4217
+LARGEST_PRICE = 10**10  # what its column holds; whoever sends more means something else
 FLAGS = {
     **dict.fromkeys("true yes y on 1 1.0 enabled enable".split(), True),
     **dict.fromkeys("false no n off 0 0.0 disabled disable".split(), False),
@@ -31,6 +33,8 @@ HEADERS = {  # how people and APIs call the columns of a domain: lower case, let
     "group": "group unit businessunit team department",
 }
 COLUMN_OF = {header: column for column, headers in HEADERS.items() for header in headers.split()}
+
+Price = tuple[Decimal, str]  # amount and currency
 
 
 def flag(value: object) -> bool | None:
@@ -72,7 +76,13 @@ def price(value: object) -> Decimal | None:
         amount = Decimal(str(value).strip().replace(",", ""))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount > 0 else None
+    return amount if amount.is_finite() and 0 < amount < LARGEST_PRICE else None
+
+
+def money(amount: object, currency: object) -> Price | None:
+    """A price with its currency; None when either cannot be read, for one without the other says nothing."""
+    found, code = price(amount), str(currency or "").strip().upper()
+    return (found, code) if found is not None and CURRENCY.fullmatch(code) else None
 
 
 def count(value: object) -> int | None:
@@ -127,10 +137,10 @@ def registration(
     status: object = None,
     nameservers: object = None,
     renewal_price: object = None,
-    currency: str | None = None,
+    currency: object = None,
 ) -> Registration:
     """A registration from values as registrars send them; ValueError when name or dates are unreadable."""
-    key, amount = domain_name(name), price(renewal_price)
+    key, found = domain_name(name), money(renewal_price, currency)
     try:
         expires_at, registered_at = moment(expires), moment(registered)
     except ValueError as error:
@@ -144,8 +154,8 @@ def registration(
         privacy=flag(privacy),
         status=_words(status),
         nameservers=_hosts(nameservers),
-        renewal_price=amount,
-        currency=currency if amount is not None else None,
+        renewal_price=found[0] if found else None,
+        currency=found[1] if found else None,
     )
 
 
@@ -167,7 +177,9 @@ def _iso(value: datetime | date | None) -> str | None:
 def _words(value: object) -> str | None:
     if isinstance(value, list):
         value = ", ".join(str(each) for each in value if isinstance(each, str))
-    return str(value).strip() or None if isinstance(value, str | int) else None
+    if not isinstance(value, str | int):
+        return None
+    return "".join(c for c in str(value) if c.isprintable()).strip() or None  # a NUL stops a whole PostgreSQL write
 
 
 def _hosts(value: object) -> tuple[str, ...] | None:

@@ -1,18 +1,25 @@
 """A registrar's list while it is being read, and the doubts that keep a part from passing for the whole."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from app.sources.failures import SourceError
-from app.sources.listing import Listing, Registration
+from app.sources.failures import HOPELESS, SourceError
+from app.sources.listing import Listing, Price, Registration
 
 PAGE_CAP = 200  # pages of one list
+NOT_FOUND = 404
 ROWS_NAMED = 5  # skipped rows that get a note of their own; the others are counted
 
 Row = Mapping[str, Any]
-Prices = Mapping[str, tuple[Decimal, str]]  # amount and currency, by suffix
+Prices = Mapping[str, Price]  # by suffix
+
+
+class Quote(NamedTuple):
+    """What a name costs to renew; `is_own` when that is no other name's price, as with a premium name."""
+
+    price: Price | None
+    is_own: bool = False
 
 
 class Enough(Exception):
@@ -101,12 +108,38 @@ class Reading:
         for name in self.names:
             labels = name.split(".")
             suffixes = (".".join(labels[start:]) for start in range(1, len(labels)))
-            if found := next((prices[suffix] for suffix in suffixes if suffix in prices), None):
-                self.price(name, *found)
+            self.price(name, next((prices[suffix] for suffix in suffixes if suffix in prices), None))
 
-    def price(self, name: str, amount: Decimal, currency: str) -> None:
-        """Put a renewal price to a name that was read."""
-        self._rows[name] = replace(self._rows[name], renewal_price=amount, currency=currency)
+    def price_each(self, ask: Callable[[str, str], Quote], *, but: Collection[str] = ()) -> None:
+        """Put a renewal price to every name `but` some, asking with a suffix and one of its names, mostly once.
+
+        A price that cannot be asked for is noted and stays unknown; the list does not suffer from it.
+        """
+        by_suffix: dict[str, list[str]] = {}
+        for name in sorted(set(self.names) - set(but)):
+            by_suffix.setdefault(name.partition(".")[2], []).append(name)
+        for suffix, names in by_suffix.items():
+            try:
+                self._price_alike(suffix, names, ask)
+            except SourceError as error:
+                if error.status != NOT_FOUND:  # then it has none
+                    self.note(f"no renewal price for .{suffix}: {error}")
+                if error.reason in HOPELESS:
+                    return
+
+    def _price_alike(self, suffix: str, names: Sequence[str], ask: Callable[[str, str], Quote]) -> None:
+        """Ask about one name after the other until the price is that of all that are left."""
+        for number, name in enumerate(names):
+            found, is_own = ask(suffix, name)
+            for each in [name] if is_own else names[number:]:
+                self.price(each, found)
+            if not is_own:
+                return
+
+    def price(self, name: str, found: Price | None) -> None:
+        """Put a renewal price to a name that was read, if there is one."""
+        if found:
+            self._rows[name] = replace(self._rows[name], renewal_price=found[0], currency=found[1])
 
     def listing(self, *, announced: int | None = None) -> Listing:
         """The list as it stands, its count held against what the registrar announced."""

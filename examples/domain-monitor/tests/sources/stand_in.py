@@ -45,6 +45,7 @@ class Asked:
     fields: dict[str, str]
     headers: dict[str, str]
     json: Any = None
+    query: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def standing_in() -> Iterator[StandIn]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             sent = json.loads(body) if body.startswith("{") else None
             fields = dict(parse_qsl(url.query) + ([] if sent is not None else parse_qsl(body)))
-            asked = Asked(url.path, fields, dict(self.headers), sent)
+            asked = Asked(url.path, fields, dict(self.headers), sent, url.query)
             here.asked.append(asked)
             given = here.answer(asked)
             self.send_response(given.status)

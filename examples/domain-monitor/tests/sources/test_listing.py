@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from app.domains import domain_name
-from app.sources.listing import Registration, count, flag, moment, price, registration
+from app.sources.listing import count, flag, moment, money, price, registration
 
 NEW_YEAR = datetime(2027, 1, 31, 8, 5, 9, tzinfo=UTC)
 
@@ -105,7 +105,7 @@ def test_a_price_keeps_its_digits(value: object, amount: str) -> None:
     assert str(price(value)) == amount
 
 
-@pytest.mark.parametrize("value", [None, "", "0.0", 0, -1, "NaN", "Infinity", "free", True])
+@pytest.mark.parametrize("value", [None, "", "0.0", 0, -1, "NaN", "Infinity", "free", True, "1e30"])
 def test_a_price_is_unknown_and_never_zero(value: object) -> None:
     assert price(value) is None
 
@@ -152,4 +152,18 @@ def test_a_currency_without_a_price_says_nothing() -> None:
 
 
 def test_a_registration_holds_exact_money() -> None:
-    assert registration("a.com", renewal_price=17.99) == Registration(name="a.com", renewal_price=Decimal("17.99"))
+    assert registration("a.com", renewal_price=17.99, currency="USD").renewal_price == Decimal("17.99")
+
+
+@pytest.mark.parametrize("currency", [None, "", "dollars", "$", 3])
+def test_a_price_in_no_currency_says_nothing(currency: object) -> None:
+    found = registration("a.com", renewal_price=17.99, currency=currency)
+    assert (found.renewal_price, found.currency) == (None, None)
+
+
+def test_a_currency_may_be_written_small() -> None:
+    assert money("10", "eur") == (Decimal(10), "EUR")
+
+
+def test_a_status_holds_nothing_that_a_database_refuses() -> None:
+    assert registration("a.com", status="act\0ive").status == "active"

@@ -26,6 +26,8 @@ def cloudflare(asked: Asked) -> Given:
 
 
 def gandi(asked: Asked) -> Given:
+    if asked.path.endswith("/check"):
+        return given_json({"message": "no such product"}, 404)
     size, page = numbers(asked)["per_page"], numbers(asked)["page"]
     rows = [{"fqdn": name} for name in NAMES[(page - 1) * size : page * size]]
     return with_header(rows, Total_Count=str(len(NAMES)))
@@ -72,6 +74,8 @@ def inwx(asked: Asked) -> Given:
         return Given(b'{"code": 1000}', 200, {"Set-Cookie": "domrobot=abc; path=/"})
     if asked.headers.get("Cookie") != "domrobot=abc":
         return given_json({"code": 2002, "msg": "Command use error"})
+    if asked.json["method"] == "domain.getPrices":
+        return given_json({"code": 1000, "resData": {"price": []}})
     size, page = asked.json["params"]["pagelimit"], asked.json["params"]["page"]
     rows = [{"domain": name} for name in NAMES[(page - 1) * size : page * size]]
     return given_json({"code": 1000, "resData": {"count": str(len(NAMES)), "domain": rows}})
@@ -94,6 +98,8 @@ def namesilo(asked: Asked) -> Given:
 
 
 def dnsimple(asked: Asked) -> Given:
+    if asked.path.endswith("/prices"):
+        return given_json({"message": "no such product"}, 404)
     page, size = numbers(asked)["page"], numbers(asked)["per_page"]
     rows = [{"name": name} for name in NAMES[(page - 1) * size : page * size]]
     return given_json({"data": rows, "pagination": {"current_page": page, "total_entries": len(NAMES)}})

@@ -241,6 +241,60 @@ def test_a_json_list_has_its_own_names_for_everything(registrar: StandIn) -> Non
     assert (str(found.renewal_price), found.currency) == ("12.5", "EUR")
 
 
+def test_a_price_without_its_currency_is_no_price(registrar: StandIn) -> None:
+    registrar.answer = lambda asked: given_json([{"name": "a.com", "price": 12.5}, {"name": "b.com", "price": 9}])
+    assert [(row.renewal_price, row.currency) for row in registrar.read("json").registrations] == [(None, None)] * 2
+
+
+def test_an_address_may_name_a_thing_twice(registrar: StandIn) -> None:
+    registrar.answer = lambda asked: given_json([] if "page=2" in asked.query else ["a.com"])
+    registrar.read("json", url="https://assets.example/domains?state=active&state=expired", paging="page page")
+    assert [asked.query for asked in registrar.asked] == [
+        "state=active&state=expired",
+        "state=active&state=expired&page=2",
+    ]
+
+
+def premium(kind: str, *names: str) -> Any:
+    """Answer with a premium name for which more has to be paid, and others."""
+
+    def answer(asked: Asked) -> Given:
+        name = asked.fields.get("name") or asked.path.split("/")[-2]
+        is_dear = name == "dear.us"
+        if asked.path.endswith("/check"):
+            price = {"price_before_taxes": 900 if is_dear else 15, "type": "premium" if is_dear else "standard"}
+            return given_json({"currency": "EUR", "products": [{"process": "renew", "prices": [price]}]})
+        if asked.path.endswith("/prices"):
+            return given_json({"data": {"premium": is_dear, "renewal_price": 900 if is_dear else 15}})
+        if kind == "gandi":
+            return given_json([{"fqdn": name} for name in names])
+        return given_json({"data": [{"name": name} for name in names], "pagination": {"total_entries": len(names)}})
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["gandi", "dnsimple"])
+def test_the_price_of_a_premium_name_is_its_own(registrar: StandIn, kind: str) -> None:
+    registrar.answer = premium(kind, "dear.us", "plain.us", "usual.us", "a.de")
+    prices = {row.name: str(row.renewal_price) for row in registrar.read(kind).registrations}
+    assert prices == {"dear.us": "900", "plain.us": "15", "usual.us": "15", "a.de": "15"}
+    assert len(registrar.asked) == 4  # the list, a.de, dear.us, and plain.us for those that are left
+
+
+def test_a_name_that_dnsimple_only_hosts_has_no_price_there(registrar: StandIn) -> None:
+    row = {"name": "a.us", "state": "hosted", "expires_at": None}
+    registrar.answer = answers(domains={"data": [row], "pagination": {"total_entries": 1}})
+    assert only(registrar, "dnsimple").renewal_price is None
+    assert len(registrar.asked) == 1
+
+
+def test_a_price_that_cannot_be_asked_for_is_a_remark(registrar: StandIn) -> None:
+    registrar.answer = answers(domains=[GANDI], check=given_json({"message": "no"}, 403))
+    listing = registrar.read("gandi")
+    assert listing.complete
+    assert [note.partition(" (")[0] for note in listing.notes] == ["no renewal price for .fr: Gandi: not entitled"]
+
+
 def test_a_json_list_follows_a_link_header_but_to_no_other_server(registrar: StandIn) -> None:
     replies = iter([("/domains?p=2", "a.com"), ("https://elsewhere.example/x", "b.com")])
 

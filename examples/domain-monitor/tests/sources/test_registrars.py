@@ -49,6 +49,20 @@ GANDI = {
     "dates": {"registry_created_at": "2019-04-01T08:59:58Z", "registry_ends_at": "2027-04-01T08:59:58Z"},
     "nameserver": {"current": "livedns"},
 }
+GANDI_CHECK = {
+    "currency": "EUR",
+    "grid": "A",
+    "products": [
+        {"process": "create", "prices": [{"duration_unit": "y", "min_duration": 1, "price_before_taxes": 1.0}]},
+        {
+            "process": "renew",
+            "prices": [
+                {"duration_unit": "y", "min_duration": 3, "max_duration": 10, "price_before_taxes": 10.66},
+                {"duration_unit": "y", "min_duration": 1, "max_duration": 2, "price_before_taxes": 12.54},
+            ],
+        },
+    ],
+}
 PORKBUN = {
     "domain": "a.com",
     "status": "ACTIVE",
@@ -135,9 +149,11 @@ CASES: dict[str, tuple[Answer, dict[str, Any]]] = {
         },
     ),
     "gandi": (
-        answers(domains=with_header([GANDI], Total_Count="1")),
+        answers(domains=with_header([GANDI], Total_Count="1"), check=GANDI_CHECK),
         {
             **UNKNOWN,
+            "renewal_price": 12.54,
+            "currency": "EUR",
             "name": "a.fr",
             "expires_at": "2027-04-01T08:59:58Z",
             "registered_at": "2019-04-01T08:59:58Z",
@@ -243,11 +259,17 @@ CASES: dict[str, tuple[Answer, dict[str, Any]]] = {
             **{
                 "account.login": {"code": 1000, "resData": {"tfa": "0"}},
                 "domain.list": {"code": 1000, "resData": {"count": "1", "domain": [INWX]}},
+                "domain.getPrices": {
+                    "code": 1000,
+                    "resData": {"price": [{"tld": "de", "currency": "EUR", "createPrice": 4.1, "renewalPrice": 4.65}]},
+                },
             }
         ),
         {
             **UNKNOWN,
             "name": "xn--bcher-kva.de",
+            "renewal_price": 4.65,
+            "currency": "EUR",
             "expires_at": "2027-01-02T03:04:05Z",
             "registered_at": "2020-01-02T03:04:05Z",
             "auto_renew": False,
@@ -289,9 +311,14 @@ CASES: dict[str, tuple[Answer, dict[str, Any]]] = {
         },
     ),
     "dnsimple": (
-        answers(domains={"data": [SIMPLE], "pagination": {"total_entries": 1, "total_pages": 1}}),
+        answers(
+            domains={"data": [SIMPLE], "pagination": {"total_entries": 1, "total_pages": 1}},
+            prices={"data": {"domain": "a.us", "premium": False, "registration_price": 9.0, "renewal_price": 15.0}},
+        ),
         {
             **UNKNOWN,
+            "renewal_price": 15.0,
+            "currency": "USD",
             "name": "a.us",
             "expires_at": "2027-01-02T03:04:05Z",
             "auto_renew": False,

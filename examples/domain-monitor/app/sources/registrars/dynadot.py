@@ -5,7 +5,7 @@ from typing import Any
 from app.sources.account import Account, Api
 from app.sources.failures import Advice
 from app.sources.kind import CredentialField, Kind
-from app.sources.listing import Listing, Registration, price, registration
+from app.sources.listing import Listing, Price, Registration, money, registration
 from app.sources.reading import Prices, Row
 
 PAGE = 100
@@ -81,12 +81,11 @@ def _key(row: Row) -> str:
 
 
 def _prices(api: Api, table: dict[str, Any]) -> Prices:
-    prices: dict[str, Any] = {}
+    prices: dict[str, Price] = {}
     for row in api.rows(table.get("TldPrice") or []):
         costs = row.get("Price")
-        amount = price(costs.get("Renew")) if isinstance(costs, dict) else None
-        if amount:
-            prices[str(row.get("Tld")).lower().lstrip(".")] = (amount, "USD")
+        if isinstance(costs, dict) and (found := money(costs.get("Renew"), "USD")):
+            prices[str(row.get("Tld")).lower().lstrip(".")] = found
     return prices
 
 

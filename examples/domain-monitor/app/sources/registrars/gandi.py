@@ -1,10 +1,10 @@
 """Gandi, API v5: JSON, numbered pages, the total in a header (api.gandi.net/docs/domains)."""
 
-from app.sources.account import Account
+from app.sources.account import Account, Api
 from app.sources.failures import Advice
 from app.sources.kind import CredentialField, Kind
-from app.sources.listing import Listing, Registration, count, registration
-from app.sources.reading import Row
+from app.sources.listing import Listing, Registration, count, money, registration
+from app.sources.reading import Quote, Row
 
 PAGE = 100
 PER_MINUTE = 300
@@ -16,7 +16,7 @@ LOCK = "clientTransferProhibited"
 
 
 def read(account: Account) -> Listing:
-    """Every domain that the token may see, up to the announced total."""
+    """Every domain that the token may see, up to the announced total, and what its suffix costs."""
     reading = account.reading()
     headers = {"Authorization": f"Bearer {account['token']}"}
     with account.connect(per_minute=PER_MINUTE, headers=headers, advice=ADVICE) as api:
@@ -25,6 +25,7 @@ def read(account: Account) -> Listing:
             page, announced = api.rows(api.json_of(reply)), count(reply.headers.get("Total-Count"))
             if not reading.goes_on(page, _registration, size=PAGE, announced=announced):
                 break
+        reading.price_each(lambda _, name: _quote(api, name))
     return reading.listing()
 
 
@@ -38,6 +39,22 @@ def _registration(row: Row) -> Registration:
         locked=LOCK in status if isinstance(status, list) else None,
         status=status,
         nameservers=row.get("nameservers") or (row.get("nameserver") or {}).get("hosts"),
+    )
+
+
+def _quote(api: Api, name: str) -> Quote:
+    answer = api.table(api.json("/v5/domain/check", params={"name": name, "processes": "renew", "currency": "EUR"}))
+    rows = [
+        row
+        for product in api.rows(answer.get("products") or [])
+        if product.get("process") == "renew"
+        for row in api.rows(product.get("prices") or [])
+        if row.get("min_duration", 1) == 1 and row.get("duration_unit", "y") == "y"
+    ]
+    row = rows[0] if rows else {}
+    return Quote(
+        money(row.get("price_before_taxes"), answer.get("currency")),  # of one year, also where it is for several
+        is_own=row.get("type") == "premium",
     )
 
 

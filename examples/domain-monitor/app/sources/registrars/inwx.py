@@ -6,8 +6,8 @@ from typing import Any
 from app.sources.account import Account, Api
 from app.sources.failures import Advice, Reasons
 from app.sources.kind import CredentialField, Kind
-from app.sources.listing import Listing, Registration, count, registration
-from app.sources.reading import Row
+from app.sources.listing import Listing, Registration, count, money, registration
+from app.sources.reading import Prices, Row
 
 PAGE = 250
 PER_MINUTE = 60
@@ -26,7 +26,7 @@ AUTO_RENEW = {"AUTORENEW": True, "AUTODELETE": False, "AUTOEXPIRE": False}
 
 
 def read(account: Account) -> Listing:
-    """Every domain of the account, up to the announced total."""
+    """Every domain of the account, up to the announced total, and what its suffix costs."""
     reading = account.reading()
     with account.connect(per_minute=PER_MINUTE, reasons=REASONS, advice=ADVICE) as api:
         session = _call(api, "account.login", user=account["username"], **{"pass": account["password"]})
@@ -38,6 +38,8 @@ def read(account: Account) -> Listing:
             page = api.rows_in(found, "domain", announced=announced)
             if not reading.goes_on(page, _registration, size=PAGE, announced=announced):
                 break
+        if reading.names:
+            reading.price_by(lambda: _prices(api, sorted({name.partition(".")[2] for name in reading.names})))
     return reading.listing()
 
 
@@ -68,6 +70,12 @@ def _registration(row: Row) -> Registration:
         status=row.get("status"),
         nameservers=row.get("ns"),
     )
+
+
+def _prices(api: Api, suffixes: list[str]) -> Prices:
+    rows = api.rows(_call(api, "domain.getPrices", tld=suffixes, vat=False).get("price") or [])
+    prices = {str(row.get("tld")): money(row.get("renewalPrice"), row.get("currency")) for row in rows}
+    return {suffix.lower().lstrip("."): found for suffix, found in prices.items() if found}
 
 
 KIND = Kind(

@@ -50,8 +50,8 @@ def read(account: Account) -> Listing:
 
 
 def _ask(api: Api, address: str) -> Reply:
-    url = urlsplit(address)
-    return api.reply(url.path or "/", params=dict(parse_qsl(url.query, keep_blank_values=True)))
+    url = urlsplit(address)  # its query as it stands, where a name may well come twice
+    return api.reply(f"{url.path or '/'}{'?' if url.query else ''}{url.query}")
 
 
 def _rows(api: Api, body: Any, path: str) -> list[Row]:
@@ -69,8 +69,7 @@ def _registration(columns: Mapping[str, str], row: Row) -> Registration:
     known = {OUR_NAMES.get(column, column): key for key in row if (column := COLUMN_OF.get(_letters(key)))}
     found = {column: row[key] for column, key in known.items() if column in COLUMNS}
     found |= {column: _at(row, path) for column, path in columns.items()}
-    currency = found.pop("currency", None)
-    return registration(found.pop("name", None), currency=str(currency).upper() if currency else None, **found)
+    return registration(found.pop("name", None), **found)
 
 
 def _following(paging: list[str], address: str, reply: Reply, body: Any, number: int, rows: int) -> str:
@@ -92,7 +91,8 @@ def _following(paging: list[str], address: str, reply: Reply, body: Any, number:
 
 def _with(address: str, name: str, value: object) -> str:
     url = urlsplit(address)
-    return url._replace(query=urlencode(dict(parse_qsl(url.query, keep_blank_values=True)) | {name: value})).geturl()
+    others = [pair for pair in parse_qsl(url.query, keep_blank_values=True) if pair[0] != name]
+    return url._replace(query=urlencode([*others, (name, value)])).geturl()
 
 
 def _is_elsewhere(account: Account, address: str, reading: Reading) -> bool:
@@ -168,7 +168,7 @@ KIND = Kind(
             "fields",
             "Fields",
             False,
-            "Where names differ, like name=fqdn expires=dates.end auto_renew=renew.auto",
+            "Where names differ, like name=fqdn expires=dates.end; a price counts with its currency beside it",
             False,
         ),
         CredentialField(

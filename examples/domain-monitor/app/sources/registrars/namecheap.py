@@ -1,15 +1,13 @@
 """Namecheap: XML, numbered pages, failures that come with HTTP 200 (namecheap.com/support/api)."""
 
-from collections.abc import Callable
-from decimal import Decimal
 from functools import partial
 from xml.etree.ElementTree import Element
 
 from app.sources.account import Account, Api
-from app.sources.failures import HOPELESS, Advice, Reasons, SourceError
+from app.sources.failures import Advice, Reasons
 from app.sources.kind import CredentialField, Kind
-from app.sources.listing import Listing, Registration, count, flag, price, registration
-from app.sources.reading import Row
+from app.sources.listing import Listing, Price, Registration, count, flag, money, registration
+from app.sources.reading import Quote, Row
 from core.http import Reply
 
 PAGE = 100  # the most it gives
@@ -31,8 +29,6 @@ ADVICE: Advice = {
 }
 PRIVACY = {"ENABLED": True, "NOTPRESENT": False, "NOTALLOTED": False}
 
-Price = tuple[Decimal, str]
-
 
 def read(account: Account) -> Listing:
     """Every domain of the account, up to the announced total, then the renewal price of each suffix."""
@@ -52,11 +48,7 @@ def read(account: Account) -> Listing:
                 break
         if announced is None:
             reading.doubt("the answer announces no total")
-        ordinary = [name for name in reading.names if name not in premium]
-        prices = _prices(api, account, {_suffix(name) for name in ordinary}, reading.note)
-    for name in ordinary:
-        if found := prices.get(_suffix(name)):
-            reading.price(name, *found)
+        reading.price_each(partial(_quote, api, account), but=premium)  # no call tells what these cost
     return reading.listing(announced=announced)
 
 
@@ -95,21 +87,9 @@ def _status(row: Row) -> str | None:
     return {True: "expired", False: "active", None: None}[flag(row.get("IsExpired"))]
 
 
-def _prices(api: Api, account: Account, suffixes: set[str], note: Callable[[str], None]) -> dict[str, Price]:
-    # A price that cannot be read is noted and stays unknown; the list does not suffer from it.
-    prices: dict[str, Price] = {}
-    for suffix in sorted(suffixes):
-        asked = {"ProductType": "DOMAIN", "ActionName": "RENEW", "ProductName": suffix.upper()}
-        try:
-            answer = _ask(api, account, "users.getPricing", **asked)
-        except SourceError as error:
-            note(f"no renewal price for .{suffix}: {error}")
-            if error.reason in HOPELESS:
-                break
-        else:
-            if found := _yearly(answer, suffix):
-                prices[suffix] = found
-    return prices
+def _quote(api: Api, account: Account, suffix: str, _name: str) -> Quote:
+    asked = {"ProductType": "DOMAIN", "ActionName": "RENEW", "ProductName": suffix.upper()}
+    return Quote(_yearly(_ask(api, account, "users.getPricing", **asked), suffix))
 
 
 def _yearly(answer: Element, suffix: str) -> Price | None:
@@ -122,14 +102,10 @@ def _yearly(answer: Element, suffix: str) -> Price | None:
         for row in product.iterfind("{*}Price[@Duration='1'][@DurationType='YEAR']")
     )
     for row in rows:
-        for amount in (price(row.get(name)) for name in ("Price", "YourPrice", "RegularPrice")):
-            if amount:
-                return amount, row.get("Currency") or "USD"
+        for amount in map(row.get, ("Price", "YourPrice", "RegularPrice")):
+            if found := money(amount, row.get("Currency") or "USD"):
+                return found
     return None
-
-
-def _suffix(name: str) -> str:
-    return name.partition(".")[2]
 
 
 def _seconds_to_wait(reply: Reply, limit_s: float) -> float | None:

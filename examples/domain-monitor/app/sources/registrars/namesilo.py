@@ -7,7 +7,7 @@ from app.sources.account import Account, Api
 from app.sources.details import ask_each
 from app.sources.failures import Advice, Reasons
 from app.sources.kind import CredentialField, Kind
-from app.sources.listing import Listing, Registration, count, price, registration
+from app.sources.listing import Listing, Registration, count, money, registration
 from app.sources.reading import Prices, Row
 
 PAGE = 500
@@ -82,8 +82,8 @@ def _detail(ask: Any, name: str) -> Registration:
 
 
 def _prices(reply: dict[str, Any]) -> Prices:
-    amounts = {suffix: price(row.get("renew")) for suffix, row in reply.items() if isinstance(row, dict)}
-    return {suffix: (amount, "USD") for suffix, amount in amounts.items() if amount}
+    prices = {suffix: money(row.get("renew"), "USD") for suffix, row in reply.items() if isinstance(row, dict)}
+    return {suffix: found for suffix, found in prices.items() if found}
 
 
 KIND = Kind(

@@ -5,7 +5,7 @@ from typing import Any
 from app.sources.account import Account, Api
 from app.sources.failures import Advice
 from app.sources.kind import CredentialField, Kind
-from app.sources.listing import Listing, Registration, price, registration
+from app.sources.listing import Listing, Registration, money, registration
 from app.sources.reading import Prices, Row
 
 PAGE = 1000  # the most it gives; a shorter page is the last one
@@ -51,8 +51,8 @@ def _registration(row: Row) -> Registration:
 
 def _prices(api: Api) -> Prices:
     table = api.table(_ask(api, "/pricing/get", {}).get("pricing") or {})
-    amounts = {suffix: price(row.get("renewal")) for suffix, row in table.items() if isinstance(row, dict)}
-    return {suffix: (amount, "USD") for suffix, amount in amounts.items() if amount}
+    prices = {suffix: money(row.get("renewal"), "USD") for suffix, row in table.items() if isinstance(row, dict)}
+    return {suffix: found for suffix, found in prices.items() if found}
 
 
 KIND = Kind(

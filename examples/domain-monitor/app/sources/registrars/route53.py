@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from app.sources.account import Account, Api
 from app.sources.failures import Advice, Reasons
 from app.sources.kind import CredentialField, Kind
-from app.sources.listing import Listing, Registration, price, registration
+from app.sources.listing import Listing, Price, Registration, money, registration
 from app.sources.reading import Prices, Row
 from core.http import HttpError, Reply
 from core.time import now
@@ -65,14 +65,14 @@ def _registration(row: Row) -> Registration:
 
 
 def _prices(api: Api) -> Prices:
-    prices: dict[str, Any] = {}
+    prices: dict[str, Price] = {}
     asked: dict[str, Any] = {"MaxItems": PRICES_PAGE}
     while True:
         answer = api.table(api.json("/", json=asked))
         for row in api.rows(answer.get("Prices") or []):
             renewal = row.get("RenewalPrice") or {}
-            if amount := price(renewal.get("Price")):
-                prices[str(row.get("Name")).lower()] = (amount, str(renewal.get("Currency") or "USD"))
+            if found := money(renewal.get("Price"), renewal.get("Currency") or "USD"):
+                prices[str(row.get("Name")).lower()] = found
         marker = answer.get("NextPageMarker")
         if not marker or marker == asked.get("Marker"):
             return prices
