@@ -23,7 +23,9 @@ def registry_disagrees(db: DB, settings: Settings) -> Iterator[Finding]:
         elif record and record.state == "not there":
             text = "its registry does not know the name; look whether it is still registered"
         if text:
-            yield Finding(shown_name(each.name), text, on=each.deadline(today()).on, href=f"/domains/{each.name}")
+            on = each.deadline(today()).on
+            is_critical = on is not None and (on - today()).days < CRITICAL_DAYS  # one of both dates is that near
+            yield Finding(shown_name(each.name), text, critical=is_critical, on=on, href=f"/domains/{each.name}")
 
 
 @alert(every="1h")

@@ -3,10 +3,12 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from sqlmodel import col, select
 
@@ -28,6 +30,21 @@ AGAIN_AFTER_REFUSAL = timedelta(days=1)
 SPREAD = 0.15  # of that time, by name, so that those who were asked together do not stay together
 
 
+class LastSaid(NamedTuple):
+    """Of a domain's record what decides when to ask again: every hour all of them are looked through."""
+
+    domain_id: int
+    state: str
+    asked_at: datetime | None
+    answered_at: datetime | None
+    registrar_said: datetime | None
+    expires_at: datetime | None
+    status: list[str] | None
+    status_since: datetime | None
+    phase: str
+    deadline_on: date | None
+
+
 @dataclass(frozen=True)
 class Subject:
     """One domain of ours: what is known of its dates, and whom to ask about it."""
@@ -36,10 +53,18 @@ class Subject:
     name: str
     known: Known
     registrar_at: datetime | None
-    record: RegistryRecord | None
-    server: str | None
+    record: LastSaid | None
+    servers: Bootstrap = field(repr=False)
     is_missing: bool = False
     is_left_alone: bool = False
+
+    @cached_property
+    def server(self) -> str | None:
+        """Whom to ask; None where nobody can be asked, and of a name that is below a registered one."""
+        try:
+            return self.servers.server_of(self.name) if registered_name(self.name) == self.name else None
+        except ValueError:
+            return None
 
     @property
     def is_stale(self) -> bool:
@@ -82,7 +107,8 @@ class Subject:
 def subjects(db: Session, servers: Bootstrap, *, name: str = "") -> list[Subject]:
     """Every domain that we still have, or the one of a name."""
     wanted = [col(Domain.name) == name] if name else [col(Domain.retired_at).is_(None)]
-    records = {row.domain_id: row for row in db.exec(select(RegistryRecord).join(Domain).where(*wanted))}
+    said = select(*(getattr(RegistryRecord, name) for name in LastSaid._fields)).join(Domain).where(*wanted)
+    records = {row.domain_id: LastSaid(*row) for row in db.execute(said)}
     typed = {row.domain_id: row.expires_on for row in db.exec(select(TypedDate))}
     looked_at: list[Any] = [Domain.id, Domain.name, Domain.expires_at, Domain.expires_is_day]
     flags = [col(Domain.missing_since).is_not(None), is_left_alone()]
@@ -90,12 +116,11 @@ def subjects(db: Session, servers: Bootstrap, *, name: str = "") -> list[Subject
     for id, its_name, at, is_day, *its_flags in db.execute(select(*looked_at, *flags).where(*wanted)):
         record = records.get(id)
         dates = known(at, is_day, record, typed.get(id))
-        server = _server(servers, its_name)
-        found.append(Subject(id, its_name, dates, at, record, server, *its_flags))
+        found.append(Subject(id, its_name, dates, at, record, servers, *its_flags))
     return found
 
 
-def known(at: datetime | None, is_day: bool, record: RegistryRecord | None, typed: date | None) -> Known:
+def known(at: datetime | None, is_day: bool, record: LastSaid | None, typed: date | None) -> Known:
     """What is known of a domain's dates; a registry's date from before the registrar's last change does not count."""
     registrar = at.date() if at and is_day else at
     if record is None or record.answered_at is None:
@@ -112,11 +137,11 @@ def servers_of(db: Session, more: Mapping[str, str]) -> Bootstrap:
 
 
 def in_turns(found: Iterable[Subject]) -> Iterator[Subject]:
-    """The same, a different server each time as far as there are several: then nobody waits for the pace of one."""
-    by_server: dict[str | None, list[Subject]] = defaultdict(list)
+    """The same, a different host each time as far as there are several: then nobody waits for the pace of one."""
+    by_host: dict[str, list[Subject]] = defaultdict(list)
     for each in found:
-        by_server[each.server].append(each)
-    return (each for each in chain.from_iterable(zip_longest(*by_server.values())) if each is not None)
+        by_host[urlsplit(each.server or "").netloc].append(each)
+    return (each for each in chain.from_iterable(zip_longest(*by_host.values())) if each is not None)
 
 
 def answered(subject: Subject, record: Record, at: datetime) -> dict[str, Any]:
@@ -154,10 +179,3 @@ def _began(record: Record, at: datetime) -> datetime:
     """When a status began that is seen for the first time: with the last change, if that is not long ago."""
     changed = record.changed_at
     return changed if changed and timedelta() <= at - changed <= timedelta(days=30) else at
-
-
-def _server(servers: Bootstrap, name: str) -> str | None:
-    try:
-        return servers.server_of(name) if registered_name(name) == name else None
-    except ValueError:
-        return None

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 from sqlmodel import col, delete, select
 
 from core import DB, Run, Session, job, now
-from core.http import Client, HttpError
+from core.http import LOOPBACK, Client, HttpError
 from core.jobs import Step
 
 from ..settings import Settings
 from .asking import Subject, answered, in_turns, refused, servers_of, subjects
 from .bootstrap import ADDRESS, PATH, based, read
 from .models import BootstrapCopy, RegistryRecord, RegistryServer
-from .server import RdapError, Server
+from .server import Pace, RdapError, Server
 
 AT_ONCE = 20  # answers that are written together
 LONGEST_ROUND = timedelta(minutes=45)  # what is left then is due in the next run
@@ -92,6 +92,7 @@ class Desk:
     count: int = 0
     problems: list[str] = field(default_factory=list)
     _servers: dict[str, Server] = field(default_factory=dict)
+    _paces: dict[str, Pace] = field(default_factory=dict)  # by host: one may serve a hundred suffixes, each at a path
     _news: dict[str, RegistryServer] = field(default_factory=dict)
     _recovered: set[str] = field(default_factory=set)
 
@@ -126,11 +127,16 @@ class Desk:
 
     def _server(self, base_url: str, name: str) -> Server:
         if base_url not in self._servers:
-            pace_s = self.settings.rdap_pace_s * (2 if len(name.rpartition(".")[2]) == 2 else 1)  # countries are small
             is_ours = base_url in map(based, self.settings.rdap_servers.values())
-            server = Server(base_url, is_trusted=is_ours, pace_s=pace_s)
+            server = Server(base_url, is_trusted=is_ours, pace=self._pace_of(base_url, name))
             self._servers[base_url] = self.stack.enter_context(server)
         return self._servers[base_url]
+
+    def _pace_of(self, base_url: str, name: str) -> Pace:
+        url = urlsplit(base_url)
+        is_country = len(name.rpartition(".")[2]) == 2  # a small registry, mostly
+        seconds = self.settings.rdap_pace_s * (2 if is_country else 1)
+        return self._paces.setdefault(url.netloc, Pace(0.0 if url.hostname in LOOPBACK else seconds))
 
     def _pause(self, host: str, error: RdapError, at: datetime) -> None:
         failures = self.paused[host].failures + 1 if host in self.paused else 1

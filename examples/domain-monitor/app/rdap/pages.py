@@ -47,7 +47,7 @@ def part_of(db: Session, name: str, settings: Settings, form: FormView | None = 
     is_told = subject.known.registrar is not None or subject.known.registry is not None
     return Part(
         name,
-        subject.record,
+        db.exec(select(RegistryRecord).where(RegistryRecord.domain_id == subject.id)).first(),
         found,
         in_words(left),
         "bad" if found.phase in LATE else urgency(left),

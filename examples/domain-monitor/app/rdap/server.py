@@ -1,12 +1,13 @@
 """One registry's RDAP server, asked politely: at its own pace, at most once for a name, and left alone when busy."""
 
-from dataclasses import KW_ONLY, dataclass
+import time
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 from app.domains import only_public
 from core.errors import UserError
-from core.http import LOOPBACK, Client, HttpError, Reply
+from core.http import Client, HttpError, Reply
 
 from .record import Record, read
 
@@ -29,6 +30,19 @@ class RdapError(UserError):
         self.reason, self.wait_s = reason, wait_s
 
 
+@dataclass
+class Pace:
+    """So many seconds between two questions to one host, whatever base addresses it has for its suffixes."""
+
+    seconds: float = 0.0
+    _free_at: float = 0.0
+
+    def wait(self) -> None:
+        """Come back when the next question may be asked."""
+        time.sleep(max(0.0, self._free_at - time.monotonic()))
+        self._free_at = time.monotonic() + self.seconds
+
+
 @dataclass(eq=False)
 class Server:
     """A server by its base address; `is_trusted` when a person of ours named it, so it may be on our own network."""
@@ -36,7 +50,7 @@ class Server:
     base_url: str
     _: KW_ONLY
     is_trusted: bool = False
-    pace_s: float = 0.0
+    pace: Pace = field(default_factory=Pace)
     timeout_s: float = 20.0
 
     def __post_init__(self) -> None:
@@ -61,6 +75,7 @@ class Server:
 
     def ask(self, name: str) -> Record:
         """What the registry says of a name that is registered there; RdapError when it says nothing of use."""
+        self.pace.wait()
         try:
             reply = self._followed(self._client.get(f"/domain/{name}"), name)
             self._refuse(reply, name)
@@ -105,7 +120,6 @@ class Server:
             headers=HEADERS,
             timeout_s=self.timeout_s,
             attempts=1,  # whoever is busy is left alone; the next run asks again
-            min_interval_s=0.0 if urlsplit(base_url).hostname in LOOPBACK else self.pace_s,
             max_bytes=LARGEST_ANSWER,
             transport=None if is_trusted else only_public(),
         )

@@ -1,5 +1,6 @@
 """Asking the registries: whom, when, how many, and what is left alone."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -125,6 +126,27 @@ def test_nobody_is_asked_about_an_account_that_is_switched_off(
     add(db, "acme.test", source_id=source.id)
     run_job(ask_registries)
     assert registry.asked == []
+
+
+def test_one_host_is_asked_at_one_pace_for_all_its_suffixes(
+    db: Session, registry: Registry, settings: Settings, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.rdap.jobs.LOOPBACK", frozenset())  # as if a registry itself answered
+    settings.rdap_servers, settings.rdap_pace_s = {"test": registry.url, "shop": f"{registry.url}/shop"}, 0.2
+    for name in ("a.test", "b.shop", "c.test"):
+        add(db, name)
+    began = time.monotonic()
+    run_job(ask_registries)
+    assert (len(registry.asked), time.monotonic() - began > 0.4) == (3, True)
+
+
+def test_a_date_of_the_registry_that_is_near_is_critical(
+    db: Session, registry: Registry, settings: Settings, run_job: RunJob
+) -> None:
+    add(db, "acme.test", expires_at=in_days(370))
+    registry.names["acme.test"] = entry("acme.test", expires=iso(in_days(5)))
+    run_job(ask_registries)
+    assert [finding.critical for finding in registry_disagrees(db, settings)] == [True]
 
 
 def test_a_busy_registry_is_left_alone(db: Session, registry: Registry, run_job: RunJob) -> None:
