@@ -23,7 +23,7 @@ NEAR = timedelta(days=14)  # from here on a host is looked at every hour, to see
 FEW = 5  # listeners; when more are gone at a time, our own network is in doubt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Host:
     """One host of a domain, and what is known of it."""
 
@@ -77,8 +77,13 @@ def hosts(db: Session, domain_id: int | None = None) -> list[Host]:
         owners |= dict.fromkeys((name, f"www.{name}") if not name.startswith("www.") else (name,), (id, is_off))
     added = select(ExtraHost.name, ExtraHost.domain_id, is_left_alone()).join(Domain).where(*wanted)
     owners |= {name: (id, is_off) for name, id, is_off in db.execute(added.order_by(ExtraHost.name))}
-    known = {row.host: row for row in db.exec(select(Certificate).join(Domain).where(*wanted))}
-    return [_host(name, *owner, known.get(name)) for name, owner in owners.items()]
+    told: list[Any] = [Certificate.host, Certificate.state, Certificate.checked_at, Certificate.not_after]
+    known = {host: said for host, *said in db.execute(select(*told).join(Domain).where(*wanted))}
+    found = []
+    for name, (id, is_off) in owners.items():
+        state, checked_at, not_after = known.get(name, ("", None, None))
+        found.append(Host(name, id, state, checked_at, not_after, is_off))
+    return found
 
 
 def row_of(shown: Shown, domain_id: int, at: datetime) -> dict[str, Any]:
@@ -101,9 +106,3 @@ def forget(db: Session, *, kept: set[str]) -> None:
     for start in range(0, len(gone), ROWS):
         lost = delete(Certificate).where(col(Certificate.host).in_(gone[start : start + ROWS]))
         db.bulk(lost, why="no longer ours")
-
-
-def _host(name: str, domain_id: int, is_left_alone: bool, row: Certificate | None) -> Host:
-    if row is None:
-        return Host(name, domain_id, is_left_alone=is_left_alone)
-    return Host(name, domain_id, row.state, row.checked_at, row.not_after, is_left_alone)

@@ -52,6 +52,11 @@ def assign(db: Session) -> int:
     return len(moves)
 
 
+def is_settled(db: Session) -> bool:
+    """Whether the rules would change nothing; to be asked before a write, in which others would have to wait."""
+    return not planned(db, in_order(db))
+
+
 def planned(db: Session, rules: list[Rule]) -> list[Move]:
     """What the rules would change; nothing is written."""
     tests, moves = [(rule, tester(rule)) for rule in rules], list[Move]()

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel import col, select, update
 
-from app.groups import assign
+from app.groups import assign, is_settled
 from core import DB, CoreError, Run, Session, job, now
 from core.jobs import Step
 
@@ -36,7 +36,8 @@ def read_sources(db: DB, run: Run, settings: Settings, source: int | None = None
             read(db, ids[name], step, timeout_s=settings.source_timeout_s, retire_after=settings.retire_after_reads)
     with run.step("groups") as step:
         step.call(partial(forget, at=now()))
-        step.call(lambda db: step.log(f"groups: {assign(db):,} domains moved"))
+        if not is_settled(db):
+            step.call(lambda db: step.log(f"groups: {assign(db):,} domains moved"))
         step.call(partial(tell, since=began, settings=settings))
 
 
