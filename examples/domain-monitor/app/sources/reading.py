@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from app.sources.failures import HOPELESS, SourceError
 from app.sources.listing import Listing, Price, Registration
 
-PAGE_CAP = 200  # pages of one list
+PAGE_CAP = 200  # pages of one list, unless its announced total is still to come
+MOST_PAGES = 5_000  # whatever is announced
 NOT_FOUND = 404
 ROWS_NAMED = 5  # skipped rows that get a note of their own; the others are counted
 
@@ -41,8 +42,10 @@ class Reading:
 
     def pages(self) -> Iterator[int]:
         """Page numbers from 1 up to the cap; whoever gets past it has a list in doubt."""
-        yield from range(1, PAGE_CAP + 1)
-        self.doubt(f"the list did not end within {PAGE_CAP} pages")
+        number = 0
+        while number < PAGE_CAP or (number < MOST_PAGES and self.count < (self._announced or 0)):
+            yield (number := number + 1)
+        self.doubt(f"the list did not end within {number:,} pages")
 
     def add(self, page: Sequence[Row], read: Callable[[Row], Registration]) -> bool:
         """Take the rows of a page; a row that cannot be read is skipped. False when the page came before."""

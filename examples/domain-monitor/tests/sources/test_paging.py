@@ -141,6 +141,24 @@ def test_every_page_is_read(registrar: StandIn, case: str) -> None:
     assert (listing.complete, listing.notes) == (True, ())
 
 
+def hundred(asked: Asked) -> list[dict[str, str]]:
+    """A page of Gandi's; there is always another one."""
+    return [{"fqdn": f"n{numbers(asked).get('page', 0)}-{n}.com"} for n in range(100)]
+
+
+def test_an_announced_total_is_read_beyond_the_cap_of_pages(registrar: StandIn) -> None:
+    registrar.answer = lambda asked: with_header(hundred(asked), Total_Count="20300")
+    listing = registrar.read("gandi")
+    assert (len(listing.registrations), listing.complete) == (20_300, True)
+
+
+def test_a_list_without_a_total_ends_at_the_cap_and_is_incomplete(registrar: StandIn) -> None:
+    registrar.answer = lambda asked: given_json(hundred(asked))
+    listing = registrar.read("gandi")
+    assert (len(listing.registrations), listing.complete) == (20_000, False)
+    assert listing.notes[0] == "the list did not end within 200 pages"
+
+
 @pytest.mark.parametrize("kind", STUCK)
 def test_a_list_that_turns_in_a_circle_is_left_and_incomplete(registrar: StandIn, kind: str) -> None:
     registrar.answer = lambda asked: given_json(STUCK[kind])

@@ -44,12 +44,12 @@ def read(account: Account) -> Listing:
             announced = count(answer.findtext(".//{*}TotalItems"))
             page = [dict(domain.attrib) for domain in answer.iterfind(".//{*}Domain")]
             premium |= {row.get("Name", "").lower() for row in page if flag(row.get("IsPremium"))}
-            if not (reading.add(page, _registration) and page) or reading.count >= (announced or 0):
+            if not reading.goes_on(page, _registration, size=PAGE, announced=announced):
                 break
         if announced is None:
             reading.doubt("the answer announces no total")
         reading.price_each(partial(_quote, api, account), but=premium)  # no call tells what these cost
-    return reading.listing(announced=announced)
+    return reading.listing()
 
 
 def _ask(api: Api, account: Account, command: str, **more: str | int) -> Element:
