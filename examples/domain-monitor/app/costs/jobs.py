@@ -18,7 +18,7 @@ def fetch_rates(run: Run, settings: Settings) -> None:
     with run.step("exchange rates") as step:
         address = urlsplit(settings.rates_url)
         with Client(f"{address.scheme}://{address.netloc}", max_bytes=LARGEST) as client:
-            reply = client.get(address.path or "/")
+            reply = client.get(f"{address.path or '/'}{'?' if address.query else ''}{address.query}")
         if reply.status != 200:
             raise CoreError(f"{reply.url_safe} answered {reply.status}; the rates of before stay in use")
         rates = parse(reply.content)

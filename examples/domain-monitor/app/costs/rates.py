@@ -23,6 +23,7 @@ SNAPSHOT = Path(__file__).with_name("eurofxref-daily.xml")
 OLD_AFTER = timedelta(days=7)
 CUBE = "{http://www.ecb.int/vocabulary/2002-08-01/eurofxref}Cube"
 CENT = Decimal("0.01")
+LARGEST = 10**8  # of a rate; its column holds no more
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,15 @@ def snapshot() -> Rates:
 def parse(body: bytes) -> Rates:
     """The day and rates of the bank's daily file (eurofxref-daily.xml); CoreError when it is none."""
     try:
-        if b"<!" in body.replace(b"<!--", b""):
+        text = body.decode("utf-8-sig")  # as another encoding it could hide a declaration
+        if "<!" in text.replace("<!--", ""):
             raise ValueError("it declares a document type")
-        days = [cube for cube in ElementTree.fromstring(body).iter(CUBE) if cube.get("time")]
+        days = [cube for cube in ElementTree.fromstring(text).iter(CUBE) if cube.get("time")]
         found = {
             cube.attrib["currency"]: Decimal(cube.attrib["rate"]) for cube in days[0].iter(CUBE) if cube.get("rate")
         }
-        if not found or min(found.values()) <= 0:
-            raise ValueError("it has no rates")
+        if not found or not all(rate.is_finite() and 0 < rate < LARGEST for rate in found.values()):
+            raise ValueError("it has no rates, or one that is none")
         return Rates(date.fromisoformat(days[0].attrib["time"]), {EURO: Decimal(1), **found})
     except (ElementTree.ParseError, LookupError, ValueError, InvalidOperation) as error:
         raise CoreError(

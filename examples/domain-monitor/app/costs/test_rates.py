@@ -36,7 +36,7 @@ def bank(settings: Settings) -> Iterator[Bank]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(found.status)
+            self.send_response(found.status if self.path.endswith("?of=the-day") else 400)
             self.end_headers()
             self.wfile.write(found.body)
 
@@ -44,7 +44,7 @@ def bank(settings: Settings) -> Iterator[Bank]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        settings.rates_url = f"http://127.0.0.1:{server.server_port}/daily.xml"
+        settings.rates_url = f"http://127.0.0.1:{server.server_port}/daily.xml?of=the-day"
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield found
         server.shutdown()
@@ -64,6 +64,8 @@ def test_the_rates_that_come_with_the_tool_are_the_bank_s_of_their_day() -> None
         pytest.param(b"<html><body>Not found</body></html>", id="a page"),
         pytest.param(b"<!DOCTYPE a [<!ENTITY b 'c'>]>" + FILE.partition(b"?>")[2], id="a document type"),
         pytest.param(FILE.replace(b"1.1172", b"-1"), id="a rate below zero"),
+        pytest.param(FILE.replace(b"1.1172", b"Infinity"), id="a rate that makes everything free"),
+        pytest.param(FILE.decode().replace("UTF-8", "UTF-16").encode("utf-16"), id="another encoding"),
         pytest.param(FILE.replace(b"2026-10-30", b"yesterday"), id="no day"),
         pytest.param(FILE[:700], id="half a file"),
     ],
