@@ -6,11 +6,11 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from app.domains import Domain
-from core import Session
+from core import Session, now
 from core.testing import html
 
 from .conftest import Registrar
-from .models import Source
+from .models import Listed, Source
 
 FORM = {"name": "Main", "username": "ada", "token": "t0p-secret", "base_url": "", "is_enabled": "true"}
 
@@ -58,6 +58,19 @@ def test_deleting_a_source_keeps_its_domains(client: TestClient, account: Source
     client.post(f"/sources/{account.id}/delete")
     db.refresh(domain)
     assert domain.source_id is None
+
+
+def test_a_name_of_a_deleted_source_is_no_longer_in_two_accounts(
+    client: TestClient, account: Source, db: Session
+) -> None:
+    db.add_all([other := Source(name="Other", kind="namecom"), domain := Domain(name="a.com", shown_name="a.com")])
+    db.flush()
+    domain.accounts = 2
+    db.add_all(Listed(domain_id=domain.id or 0, source_id=each.id or 0, seen_at=now()) for each in (account, other))
+    db.commit()
+    client.post(f"/sources/{account.id}/delete")
+    db.refresh(domain)
+    assert domain.accounts == 1
 
 
 def test_credentials_are_tried_before_they_are_stored(client: TestClient, db: Session, registrar: Registrar) -> None:
