@@ -15,6 +15,7 @@ from .pages import IS_LOST, counts, ends_by
 
 NEXT = 10  # names that are told with their day
 WEEK = timedelta(days=7)
+RENEWAL = {True: "", False: ", does not renew by itself", None: ", nobody says whether it renews by itself"}
 
 
 @job(cron="0 7 * * 1")
@@ -37,8 +38,8 @@ def expiries(db: Session) -> list[str]:
     coming = select(Domain, Source.name).outerjoin(Source, Source.id == Domain.source_id)  # type: ignore[arg-type]
     known = coming.where(col(Domain.expires_at).is_not(None), ~ends_by(limits[0]), ~IS_LOST)
     for domain, account in db.execute(known.order_by(col(Domain.expires_at), col(Domain.name)).limit(NEXT)):
-        renewal = "" if domain.auto_renew else ", does not renew by itself"
-        lines.append(f"{domain.expires_at:%Y-%m-%d} {domain.shown_name} ({account or 'no account'}){renewal}")
+        said = f"{domain.expires_at:%Y-%m-%d} {domain.shown_name} ({account or 'no account'})"
+        lines.append(f"{said}{RENEWAL[domain.auto_renew]}")
     return lines
 
 

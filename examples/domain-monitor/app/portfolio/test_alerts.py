@@ -174,14 +174,15 @@ def test_a_group_with_one_dns_provider_is_a_finding(db: Session) -> None:
 def test_the_week_is_told_in_one_message(db: Session, run_job: RunJob, sent: Callable[[], list[Message]]) -> None:
     add(db, "gone.com", days=-1)
     add(db, "soon.com", days=3)  # under 7, 30 and 90 days
-    add(db, "later.com", days=60, auto_renew=True)  # under 90 days only
+    add(db, "later.com", days=60, auto_renew=False)  # under 90 days only
     add(db, "sold.com", days=3, missing_since=now())
     db.add(Change(at=now(), source="Main", name="new.com", what="new"))
     db.commit()
     assert run_job(weekly_digest).log == ["info: put for 1 channels"]
     lines = sent()[0].body.splitlines()
     assert lines[0] == "3 domains: 1 expired, 1 end within 7 days, 1 within 30, 2 within 90."
-    assert lines[1] == f"{today() + timedelta(days=3)} soon.com (no account), does not renew by itself"
+    assert lines[1] == f"{today() + timedelta(days=3)} soon.com (no account), nobody says whether it renews by itself"
+    assert lines[2].endswith(" later.com (no account), does not renew by itself")
     assert "Changed in 7 days: 1 new." in lines
 
 
