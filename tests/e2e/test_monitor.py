@@ -18,7 +18,8 @@ Visit = Callable[..., Page]
 PAGES = [
     "/", "/domains", "/groups", "/groups/rules/new?kind=suffix&value=com&group_id=1&position=1", "/sources",
     "/sources/new", "/sources/import", "/changes", "/-/jobs", "/costs", "/costs?by=suffix", "/costs/months",
-    "/costs/savings", "/costs/prices", "/costs/prices/import", "/costs/currency",
+    "/costs/savings", "/costs/prices", "/costs/prices/import", "/costs/currency", "/automation", "/automation/report",
+    "/certificates",
 ]  # fmt: skip
 TOTAL = re.compile(r"^10,00\d$")  # another test may have added its two
 OF_TOTAL = re.compile(r"of 10,00\d$")
@@ -120,6 +121,19 @@ def test_the_panel_of_the_filters_ends_inside_the_window(monitor: Tool, visit: V
         summary.click()
     box = page.locator("#domains [data-panel]:visible").bounding_box()
     assert box and box["y"] + box["height"] <= 900
+
+
+@pytest.mark.parametrize(("is_wide", "width"), [(False, 718), (True, 1047)], ids=["portrait", "landscape"])
+def test_the_report_for_management_prints_on_one_page(
+    monitor: Tool, visit: Visit, is_wide: bool, width: int, seen: Seen
+) -> None:
+    page = visit(monitor, "/automation/report", width=width)
+    printed = page.pdf(format="A4", landscape=is_wide, margin=dict.fromkeys(("top", "right", "bottom", "left"), "10mm"))
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    page.emulate_media(media="print")
+    for table in page.locator("article [role=region]").all():
+        assert table.evaluate("it => it.scrollWidth - it.clientWidth") == 0, "its last columns are cut off"
+    assert seen.complaints == []
 
 
 def test_shift_sorts_by_a_second_column(monitor: Tool, visit: Visit, seen: Seen) -> None:

@@ -4,13 +4,13 @@ from core import DB, Cell, card
 
 from .models import assumptions
 from .phases import LAST
-from .work import per_group, whole
+from .work import per_group, together
 
 
 @card("Certificate handwork")
 def handwork(db: DB) -> Cell:
     """Hours a year for certificates and validations, under the limits of 2029."""
-    total = whole(per_group(db))
+    total = together(per_group(db))
     then = total.in_phase(LAST, assumptions(db))
     if not then.hours:
         return Cell("0 h", "nothing is left to do by hand", tone="good", href="/automation")

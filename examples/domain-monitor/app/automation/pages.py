@@ -1,16 +1,17 @@
 """The pages of the work to come: for those who do it, for those who pay for it, and what it is worked out with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
+from app.costs import Colours
+from app.groups import Tree
 from core import DB, Chart, Data, Field, Form, Go, Session, View, action, page, today
 
 from .models import Assumptions, assumptions
 from .phases import BALLOT, LAST, PHASES, Phase, phase_on
-from .work import Workload, Yearly, of_one_domain, per_group, whole
-
-LONGEST_LEGEND = 7  # groups with a colour of their own; the others share one
+from .work import NOBODY, Workload, Yearly, of_one_domain, per_group, together
 
 ASSUMED = Form(
     Assumptions,
@@ -25,9 +26,12 @@ ASSUMED = Form(
 
 @dataclass(frozen=True)
 class Line:
-    """One group with its work of a year, by the limits of today and by the last ones."""
+    """One group with everything inside it and its work of a year, by the limits of today and by the last ones."""
 
     group: Workload
+    own: Workload
+    above: str
+    href: str
     now: Yearly
     then: Yearly
 
@@ -36,7 +40,8 @@ class Line:
 def index(db: DB) -> View:
     """The certificate work to come: lifetimes and validations shrink, registrations do not."""
     seen = figures(db)
-    groups, assumed = [line.group for line in seen["lines"]], seen["assumed"]
+    assumed, names = seen["assumed"], Colours(Tree.load(db))
+    own = {line.own.id: line.own for line in seen["lines"]}
     years = [year for _, year in seen["years"]]
     labels = [f"{phase} from {phase.since:%Y-%m}" for phase in PHASES]
     needed = {
@@ -46,7 +51,14 @@ def index(db: DB) -> View:
     return View(
         "index.html",
         needed=Chart("bar", labels, needed, title="Renewals a year under each limit"),
-        hours=Chart("stacked", labels, hours(groups, assumed), unit="hours", title="Handwork a year, by group"),
+        hours=Chart(
+            "stacked",
+            labels,
+            hours(own.values(), names, assumed),
+            unit="hours",
+            title="Handwork a year, by group",
+            colours=names.colours,
+        ),
         one=of_one_domain(LAST, assumed),
         ballot=BALLOT,
         **seen,
@@ -57,9 +69,9 @@ def index(db: DB) -> View:
 def report(db: DB) -> View:
     """What shorter certificate lifetimes ask of us, on one page to print."""
     seen = figures(db)
-    busy = [line for line in seen["lines"] if line.then.hours]
-    costly = max(busy, key=lambda line: line.then.hours, default=None)
-    return View("report.html", title="Certificate work to come", costly=costly, ballot=BALLOT, day=today(), **seen)
+    busy = [line for line in seen["lines"] if line.then.hours and not line.above]
+    units = sorted(busy, key=lambda line: line.then.hours, reverse=True)
+    return View("report.html", title="Certificate work to come", units=units, ballot=BALLOT, day=today(), **seen)
 
 
 @page("/automation/assumptions", role="operator")
@@ -81,7 +93,7 @@ def save_assumptions(db: DB, data: Data) -> View | Go:
 def figures(db: Session) -> dict[str, Any]:
     """What both pages show: the whole portfolio under each limit, and each group now and under the last one."""
     assumed, groups, phase = assumptions(db), per_group(db), phase_on(today())
-    total = whole(groups)
+    total = together(groups)
     years = [(each, total.in_phase(each, assumed)) for each in PHASES]
     return {
         "assumed": assumed,
@@ -91,20 +103,32 @@ def figures(db: Session) -> dict[str, Any]:
         "last": LAST,
         "now": total.in_phase(phase, assumed),
         "then": total.in_phase(LAST, assumed),
-        "lines": [line(group, phase, assumed) for group in groups if group.id or group.domains],
+        "lines": lines(Tree.load(db), {each.id: each for each in groups}, phase, assumed),
     }
 
 
-def line(group: Workload, phase: Phase, assumed: Assumptions) -> Line:
-    """A group beside its work."""
-    return Line(group, group.in_phase(phase, assumed), group.in_phase(LAST, assumed))
+def lines(tree: Tree, groups: dict[int, Workload], phase: Phase, assumed: Assumptions) -> list[Line]:
+    """Every group followed by what is inside it, whose work is its own as well; what is unassigned at the end."""
+    found = [line(groups[id], [groups[each] for each in tree.below(id)], tree.above(id), phase, assumed) for id in tree]
+    rest = groups[NOBODY]
+    return [*found, line(rest, [rest], "", phase, assumed)] if rest.domains else found
 
 
-def hours(groups: Sequence[Workload], assumed: Assumptions) -> dict[str, list[float]]:
-    """The hours of handwork of each group under each limit, the busiest first, the small ones together."""
-    busy = sorted((group for group in groups if group.by_hand), key=lambda group: group.by_hand, reverse=True)
-    found = {group.name: [float(group.in_phase(p, assumed).hours) for p in PHASES] for group in busy}
-    named = dict(list(found.items())[:LONGEST_LEGEND])
-    if rest := list(found.values())[LONGEST_LEGEND:]:
-        named["all others"] = [sum(column) for column in zip(*rest, strict=True)]
-    return {name: [round(value, 1) for value in column] for name, column in named.items()} or {"Nobody": [0.0] * 4}
+def line(own: Workload, inside: Sequence[Workload], above: str, phase: Phase, assumed: Assumptions) -> Line:
+    """A group beside its work, with the part of the portfolio that it is."""
+    group = together(inside, id=own.id, name=own.name)
+    names = [("group", each.name if each.id else "none") for each in inside]
+    href = f"/domains?{urlencode([*names, ('missing', 'no')])}"
+    return Line(group, own, above, href, group.in_phase(phase, assumed), group.in_phase(LAST, assumed))
+
+
+def hours(groups: Iterable[Workload], names: Colours, assumed: Assumptions) -> dict[str, list[float]]:
+    """The hours of handwork under each limit by group of the highest level, as they are drawn everywhere."""
+    found: dict[str, list[float]] = {}
+    for group in groups:
+        if group.by_hand:
+            column = found.setdefault(names.of(group.id), [0.0] * len(PHASES))
+            for number, phase in enumerate(PHASES):
+                column[number] += float(group.in_phase(phase, assumed).hours)
+    ordered = {name: [round(value, 1) for value in found[name]] for name in names.in_order if name in found}
+    return ordered or {"Nobody": [0.0] * len(PHASES)}

@@ -19,7 +19,7 @@ from core.testing import html
 
 from .models import Assumptions, AutomatedRule, AutomatedShare
 from .phases import LAST, PHASES, RenewAt, phase_on
-from .work import Workload, of_one_domain, per_group, whole
+from .work import Workload, of_one_domain, per_group, together
 
 
 @pytest.fixture
@@ -109,14 +109,24 @@ def test_half_a_certificate_per_domain_is_half_the_work() -> None:
 
 def test_the_estimate_fills_in_where_nobody_said_more() -> None:
     # 4 said to be automated, 2 said to be by hand, 10 not spoken of with 70 % automated: 2 + 3 by hand of 16.
-    group = Workload(1, "Shops", automated=Fraction(4), manual=Fraction(2), unsaid=10, percent=70)
+    group = Workload(1, "Shops", automated=Fraction(4), manual=Fraction(2), unsaid=10, percent=Fraction(70))
     assert (group.by_hand, group.percent_automated) == (Fraction(5), Fraction(1100, 16))
 
 
 def test_all_groups_together_have_the_sum_of_the_work() -> None:
-    groups = [Workload(1, "A", manual=Fraction(3)), Workload(2, "B", unsaid=10, percent=50)]
+    groups = [Workload(1, "A", manual=Fraction(3)), Workload(2, "B", unsaid=10, percent=Fraction(50))]
     each = [group.in_phase(LAST, Assumptions()) for group in groups]
-    assert whole(groups).in_phase(LAST, Assumptions()).cost == each[0].cost + each[1].cost
+    assert together(groups).in_phase(LAST, Assumptions()).cost == each[0].cost + each[1].cost
+
+
+def test_an_estimate_of_several_groups_leaves_the_same_handwork() -> None:
+    # 2 said to be by hand, of 10 half and of 30 a third: 2 + 5 + 20 by hand; of the 40 not spoken of 25, so 37.5 %.
+    groups = [
+        Workload(1, "A", manual=Fraction(2), unsaid=10, percent=Fraction(50)),
+        Workload(2, "B", unsaid=30, percent=Fraction(100, 3)),
+    ]
+    whole = together(groups)
+    assert [whole.by_hand, whole.manual, whole.unsaid, whole.percent] == [27, 2, 40, Fraction(75, 2)]
 
 
 def test_a_word_about_a_domain_beats_its_rule_and_that_the_estimate(db: Session, shops: Group) -> None:
@@ -137,6 +147,46 @@ def test_the_page_says_what_each_group_costs_in_2029(client: TestClient, db: Ses
     add(db, 10, group_id=shops.id)  # by hand: 10 x 7.76596 h = 77.7 h; at 60 an hour: 4,660
     row = html(client.get("/automation")).one("main tbody tr:has(a[href^='/domains?group=Shops'])")
     assert "77.7 4,660 0 0 10 0" in row.text
+
+
+@pytest.fixture
+def unit(db: Session, shops: Group) -> Group:
+    """Retail, in which the shops are one of two purposes."""
+    db.add(unit := Group(name="Retail"))
+    db.flush()
+    db.add(press := Group(name="Press", parent_id=unit.id))
+    shops.parent_id = unit.id
+    db.flush()
+    db.add(AutomatedShare(group_id=press.id or 0, percent=50))
+    add(db, 10, group_id=shops.id)
+    add(db, 4, group_id=press.id)
+    add(db, 1, group_id=unit.id)
+    return unit
+
+
+def test_a_unit_has_the_work_of_its_purposes(client: TestClient, unit: Group) -> None:
+    # 10 + 4 / 2 + 1 = 13 by hand: 13 x 7.76596 h = 101.0 h, at 60 an hour 6,057; Press 15.5 h, Shops 77.7 h.
+    rows = [row.text for row in html(client.get("/automation")).all("[aria-label='Work per group'] tbody tr")]
+    assert [row.split(" ")[0] for row in rows] == ["Retail", "Retail", "Retail"]
+    assert rows[0].endswith("101.0 6,057 0 0 15 0")
+    assert rows[1].startswith("Retail / Press 4") and rows[1].endswith("15.5 932 0 0 4 50")
+    assert rows[2].startswith("Retail / Shops 10") and rows[2].endswith("77.7 4,660 0 0 10 0")
+
+
+def test_a_unit_leads_to_the_domains_of_its_purposes(client: TestClient, unit: Group) -> None:
+    link = html(client.get("/automation")).all("[aria-label='Work per group'] tbody td a")[0]
+    assert link.text == "15"
+    assert html(client.get(link.attribute("href"))).one("#domains").text.count(".com") == 15
+
+
+def test_the_handwork_is_drawn_once_by_unit(client: TestClient, unit: Group) -> None:
+    heads = html(client.get("/automation")).all("figure[data-chart=stacked] thead th")
+    assert [head.text for head in heads] == ["Retail"]
+
+
+def test_the_report_tells_units_with_what_is_inside_them(client: TestClient, unit: Group) -> None:
+    rows = [row.text for row in html(client.get("/automation/report")).all("[aria-label='By group'] tbody tr")]
+    assert rows == ["Retail 15 13 101 6,057"]
 
 
 def test_the_page_says_that_registrations_do_not_shrink(client: TestClient, db: Session, shops: Group) -> None:

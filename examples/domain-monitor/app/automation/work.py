@@ -40,7 +40,7 @@ class Workload:
     automated: Fraction = Fraction(0)
     manual: Fraction = Fraction(0)
     unsaid: int = 0
-    percent: int = 0
+    percent: Fraction = Fraction(0)  # automated of those not spoken of, by estimate
 
     @property
     def domains(self) -> Fraction:
@@ -83,7 +83,8 @@ def per_group(db: Session) -> list[Workload]:
     """Every group by name, and what is unassigned at the end."""
     shares = select(Group.id, Group.name, AutomatedShare.percent).outerjoin(AutomatedShare).order_by(Group.name)
     found = {
-        id or NOBODY: Workload(id or NOBODY, name, percent=percent or 0) for id, name, percent in db.execute(shares)
+        id or NOBODY: Workload(id or NOBODY, name, percent=Fraction(percent or 0))
+        for id, name, percent in db.execute(shares)
     }
     found[NOBODY] = Workload(NOBODY, UNASSIGNED)
     said = func.coalesce(col(Domain.certificates_automated), col(AutomatedRule.automated))
@@ -101,7 +102,10 @@ def per_group(db: Session) -> list[Workload]:
     return list(found.values())
 
 
-def whole(groups: Sequence[Workload]) -> Workload:
-    """All groups together; what is estimated for each is settled, so nothing is left unsaid."""
-    by_hand = sum((group.by_hand for group in groups), Fraction(0))
-    return Workload(NOBODY, "All", automated=sum((g.domains for g in groups), Fraction(0)) - by_hand, manual=by_hand)
+def together(groups: Sequence[Workload], *, id: int = NOBODY, name: str = "All") -> Workload:
+    """These groups as one, its estimate being the one that leaves as much handwork as theirs do."""
+    manual, unsaid = sum((each.manual for each in groups), Fraction(0)), sum(each.unsaid for each in groups)
+    estimated = sum((each.by_hand for each in groups), -manual)
+    percent = 100 * (1 - estimated / unsaid) if unsaid else Fraction(0)
+    automated = sum((each.automated for each in groups), Fraction(0))
+    return Workload(id, name, automated=automated, manual=manual, unsaid=unsaid, percent=percent)

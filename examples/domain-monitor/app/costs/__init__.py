@@ -4,12 +4,13 @@ from core import Feature
 
 from . import alerts, cards, jobs, list_pages, pages
 from .models import ListPrice, TypedPrice
+from .months import Colours
 from .prices import CURRENCY, IS_KNOWN, IS_UNKNOWN, PRICE, SAID_BY, YEARS, prices_of
 from .typing_in import TYPED, forget, type_in, type_in_each, typed_of
 
 feature = Feature(pages, list_pages, jobs, alerts, cards)
 
 __all__ = [
-    "CURRENCY", "IS_KNOWN", "IS_UNKNOWN", "PRICE", "SAID_BY", "TYPED", "YEARS", "ListPrice", "TypedPrice", "feature",
-    "forget", "prices_of", "type_in", "type_in_each", "typed_of",
+    "CURRENCY", "IS_KNOWN", "IS_UNKNOWN", "PRICE", "SAID_BY", "TYPED", "YEARS", "Colours", "ListPrice", "TypedPrice",
+    "feature", "forget", "prices_of", "type_in", "type_in_each", "typed_of",
 ]  # fmt: skip
