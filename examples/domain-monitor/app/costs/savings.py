@@ -15,7 +15,7 @@ from app.domains import SUFFIX, Domain
 from core import Session
 
 from .prices import A_YEAR, CURRENCY
-from .rates import Rates
+from .rates import CENT, Rates
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def savings(db: Session, rates: Rates) -> list[Saving]:
     found, cheapest = usual(db, rates), dict[str, Usual]()
     for each in sorted(found, key=attrgetter("price"), reverse=True):
         cheapest[each.suffix] = each
-    dear = [Saving(each, cheapest[each.suffix]) for each in found if each.price > cheapest[each.suffix].price]
-    return sorted(dear, key=attrgetter("saved"), reverse=True)
+    moves = [Saving(each, cheapest[each.suffix]) for each in found]
+    return sorted((each for each in moves if each.saved >= CENT), key=attrgetter("saved"), reverse=True)
 
 
 def usual(db: Session, rates: Rates) -> list[Usual]:

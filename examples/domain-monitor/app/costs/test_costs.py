@@ -162,6 +162,12 @@ def test_the_cheapest_registrar_of_a_suffix_is_the_one_that_we_use_for_it(db: Se
     assert (found.cheapest.price, found.saved) == (Decimal(8), Decimal(4))
 
 
+def test_a_rounded_exchange_rate_is_no_saving(db: Session, add: Add) -> None:
+    add("a.com", "12.51 USD", registrar="North")  # 10.008 EUR
+    add("b.com", "10.00 EUR", registrar="South")
+    assert savings(db, RATES) == []
+
+
 def test_a_premium_name_is_neither_usual_nor_saved(db: Session, add: Add) -> None:
     add("a.com", "10 EUR", registrar="North")
     add("b.com", "10 EUR", registrar="North")
