@@ -108,7 +108,7 @@ def moved(db: Session, rule: Rule, by: int) -> Go:
 def applied(db: Session, what: str) -> Go:
     """Assign every domain again, and say what came of it."""
     changed = assign(db)
-    return Go(index, toast=f"{what}; {changed:,} domains have another group or rule")
+    return Go(index, toast=f"{what}; domains with another group or rule now: {changed:,}")
 
 
 def read(db: Session, typed: Mapping[str, Any], rule: Rule | None = None) -> FormView:

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, time
 from itertools import pairwise
 
 from sqlalchemy import and_
-from sqlmodel import col
+from sqlmodel import col, select
 
 from app.domains import Domain, first_days
-from app.sources import troubles
+from app.sources import Source, troubles
 from core import DB, Cell, Chart, card, now, today
 
 from .pages import IS_LOST, counts
@@ -19,6 +19,8 @@ MONTHS = 12
 def sources(db: DB) -> Cell:
     """Accounts whose domains may be out of date."""
     wrong = troubles(db, now())
+    if not wrong and db.execute(select(Source.id).limit(1)).first() is None:
+        return Cell("none yet", "add a registrar account, or import a file", tone="unknown", href="/sources")
     if not wrong:
         return Cell("0", "every source in use is up to date", tone="good", href="/sources")
     return Cell(f"{len(wrong)}", wrong[0].partition(":")[0], tone="bad", href="/sources")

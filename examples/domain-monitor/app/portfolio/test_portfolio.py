@@ -197,6 +197,8 @@ def test_the_home_page_shows_what_is_coming(client: TestClient, db: Session) -> 
 
 
 def test_the_home_page_counts_the_sources_in_trouble(client: TestClient, db: Session) -> None:
+    db.add(Source(name="Well", kind="namecom", state="complete", complete_at=now()))
+    db.commit()
     assert html(client.get("/")).one("main a[href='/sources']").text.endswith("0 every source in use is up to date")
     db.add(Source(name="Main", kind="namecom", state="failed", notes="the key is wrong"))
     db.commit()
@@ -230,3 +232,10 @@ def test_a_price_that_is_none_is_refused_on_the_page(client: TestClient, db: Ses
     answer = client.post("/domains/acme.com/price", data={"price": "7", "currency": "E1R", "years": "1"})
     assert answer.status_code == 422
     assert html(answer).one("#f-currency-error").text == "E1R is no currency; write it like EUR."
+
+
+def test_the_home_page_of_an_empty_tool_says_what_to_do_and_not_that_all_is_well(client: TestClient) -> None:
+    text = html(client.get("/")).one("main").text
+    assert "none yet add a registrar account, or import a file" in text
+    assert "worked out as soon as there are domains" in text
+    assert "up to date" not in text and "nothing is left to do by hand" not in text
