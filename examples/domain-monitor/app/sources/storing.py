@@ -17,6 +17,7 @@ from app.domains import Domain, shown_name
 from core import Session
 
 from .changes import Found, between, remember
+from .kinds import KINDS
 from .listing import Registration
 from .models import Listed, Source
 
@@ -109,6 +110,7 @@ def miss(db: Session, *, source_id: int, source: str, at: datetime, tally: Tally
     """Mark the names that a complete list of their account lacks; one that was lacking often enough is retired."""
     ours = col(Domain.source_id) == source_id
     is_unseen = or_(col(Domain.last_seen_at).is_(None), col(Domain.last_seen_at) < at)
+    hand_over(db, [ours, is_unseen], source=source, at=at)
     is_lost = and_(ours, col(Domain.missing_since).is_(None), is_unseen)
     lost = db.scalars(select(Domain.name).where(is_lost).order_by(Domain.name)).all()
     tally.missing = db.bulk(
@@ -123,6 +125,19 @@ def miss(db: Session, *, source_id: int, source: str, at: datetime, tally: Tally
     tally.retired = db.bulk(update(Domain).where(is_gone).values(retired_at=at), why=why)
     found: list[tuple[str, Found]] = [(name, ("missing", "", "")) for name in lost]
     remember(db, at, source, [*found, *((name, ("retired", "", why)) for name in gone)])
+
+
+def hand_over(db: Session, unlisted: Sequence[Any], *, source: str, at: datetime) -> None:
+    """Give the names that their account does not list any more to another account in use that does: they moved."""
+    told: list[Any] = [Domain.name, Source.id, Source.kind, Source.name]
+    others = select(*told).select_from(Domain).join(Listed).join(Source, col(Source.id) == col(Listed.source_id))
+    lately = (Source.is_enabled, col(Listed.source_id) != col(Domain.source_id), Listed.seen_at >= at - KEEPS_NAMES)
+    rows, found = [], list[tuple[str, Found]]()
+    for name, id, kind, other in db.execute(others.where(*unlisted, *lately)):
+        rows.append({"name": name, "source_id": id, "registrar": KINDS[kind].label, **NOT_MISSING})
+        found.append((name, ("moved", source, other)))
+    db.upsert(Domain, rows, key="name")
+    remember(db, at, source, found)
 
 
 def count_accounts(db: Session, *, source_id: int, at: datetime, is_complete: bool) -> None:

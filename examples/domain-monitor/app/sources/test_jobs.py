@@ -286,6 +286,23 @@ def test_a_name_that_moves_says_from_where(db: Session, account: Source, run_job
     assert ("acme.com", "moved", "Other", "Main") in changes(db)
 
 
+def test_a_name_that_only_another_account_lists_has_moved_and_is_not_missing(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    other = Source(name="Other", kind="gandi", credentials={"token": "t"}, base_url="http://127.0.0.1:9")
+    db.add(other)
+    db.flush()
+    id = db.exec(select(Domain.id).where(Domain.name == "acme.com")).one()
+    db.add(Listed(domain_id=id or 0, source_id=other.id or 0, seen_at=now()))
+    db.commit()
+    registrar.domains.pop(0)
+    run_job(read_sources, source=account.id)
+    found = domains(db)["acme.com"]
+    assert (found.source_id, found.registrar, found.missing_since) == (other.id, "Gandi", None)
+    assert ("acme.com", "moved", "Main", "Other") in changes(db)
+
+
 def test_changes_of_long_ago_are_forgotten(db: Session, account: Source, run_job: RunJob) -> None:
     db.add(Change(at=in_days(-500), source="Main", name="old.com", what="new"))
     db.commit()

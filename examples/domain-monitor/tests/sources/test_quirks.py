@@ -316,6 +316,8 @@ def test_a_json_list_follows_a_link_header_but_to_no_other_server(registrar: Sta
         ({"paging": "page"}, "pages by"),
         ({"paging": "hop x"}, "pages by"),
         ({"headers": "nonsense"}, "takes headers like"),
+        ({"headers": '{"X-Key": "a\\u00e9"}'}, "takes headers like"),
+        ({"headers": '{"X-Key": "a\\nHost: b"}'}, "takes headers like"),
         ({"url": "assets.example"}, "base URL like"),
     ],
 )

@@ -140,6 +140,8 @@ def _headers(account: Account) -> dict[str, str]:
     try:
         found = json.loads(text) if text.startswith("{") else dict([text.split(":", 1)]) if text else {}
         headers = {name.strip(): value.strip() for name, value in found.items()}
+        if not all(text.isascii() and text.isprintable() for pair in headers.items() for text in pair):
+            raise ValueError("a header holds a character that none has")
     except (ValueError, AttributeError):
         raise _mistake(
             account, 'takes headers like X-Key: abc, or several like {"X-Key": "abc", "X-User": "me"}'
