@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 import pytest
 
-from core.tables import UrlState
+from core.tables import Cell, UrlState
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "template" / "core"
@@ -90,6 +90,7 @@ def context(**changes: Any) -> dict[str, Any]:
         "theme": "auto",
         "request_id": "r-1",
         "path": "/domains",
+        "cell": Cell,
         "state": UrlState("/-/ui", "sort=group,-name&group=Retail"),
         "problem": PROBLEM,
         "openapi_url": "/-/openapi.json",
@@ -125,7 +126,7 @@ def field(**changes: Any) -> dict[str, Any]:
         "checked": False,
         "error": "",
     }
-    return {**blank, "required": True, "options": [], "autocomplete": "", "placeholder": "", **changes}
+    return {**blank, "required": True, "options": [], "placeholder": "", **changes}
 
 
 PROMISED = """
@@ -351,6 +352,11 @@ def test_a_field_wires_its_help_and_its_error() -> None:
 def test_a_field_of_kind(kind: str, tag: str, type_: str | None) -> None:
     page = draw("{{ ui.field(f) }}", f=field(kind=kind))
     assert [attrs.get("type") for attrs in page.all(tag, name="name")] == [type_]
+
+
+@pytest.mark.parametrize(("kind", "said"), [("text", "off"), ("password", "new-password")])
+def test_a_browser_fills_in_nothing_by_itself(kind: str, said: str) -> None:
+    assert draw("{{ ui.field(f) }}", f=field(kind=kind)).all("input")[0]["autocomplete"] == said
 
 
 def test_an_optional_field_says_so() -> None:

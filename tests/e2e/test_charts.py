@@ -76,3 +76,13 @@ def test_a_number_is_written_as_the_reader_s_language_writes_it(
 ) -> None:
     page = visit(tool, "/-/ui", locale=locale)
     assert said in (page.locator("main").inner_text()).replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    ("exact", "said"), [("12345678901234567890.5", "12,345,678,901,234,567,890.5"), ("1e-07", "as it was")]
+)
+def test_a_number_that_scripts_cannot_hold_is_not_changed(tool: Tool, visit: Visit, exact: str, said: str) -> None:
+    page = visit(tool, "/-/ui")
+    page.evaluate(f"document.querySelector('h1').innerHTML = '<data data-number value=\"{exact}\">as it was</data>'")
+    page.evaluate("document.dispatchEvent(new Event('htmx:after:process'))")
+    expect(page.locator("h1 data")).to_have_text(said)

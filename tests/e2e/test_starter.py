@@ -83,6 +83,24 @@ def test_a_file_is_imported_step_by_step(starter: Tool, visit: Visit, seen: Seen
     assert [text for text in seen.complaints if "422" not in text] == []
 
 
+@pytest.mark.parametrize("javascript", [True, False])
+def test_which_column_is_which_can_be_chosen(starter: Tool, visit: Visit, seen: Seen, javascript: bool) -> None:
+    page = visit(starter, "/services/import", javascript=javascript)
+    sheet = f"Thing;Address;Owner\nMapped {javascript};https://example.com;Ann\n".encode()
+    page.get_by_label("File").set_input_files({"name": "s.csv", "mimeType": "text/csv", "buffer": sheet})
+    page.get_by_role("button", name="Show what would change").click()
+    page.get_by_label("Name").select_option("Thing")
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.locator("#wrong tbody")).to_contain_text("URL: This is needed.")
+    page.get_by_text("Say which column is which").click()
+    assert not javascript or Axe().run(page).violations_count == 0
+    page.get_by_label("URL").select_option("Address")
+    page.get_by_role("button", name="Show what would change").click()
+    page.get_by_role("button", name="Import 1 row").click()
+    expect(page.locator("#services tbody")).to_contain_text(f"Mapped {javascript}")
+    assert [text for text in seen.complaints if "422" not in text] == []
+
+
 def test_a_job_runs_and_its_page_follows_it_to_the_end(starter: Tool, visit: Visit, seen: Seen) -> None:
     page = visit(starter, "/-/jobs")
     page.locator("section", has_text="services.check").get_by_role("button", name="Run now").click()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -91,11 +92,25 @@ def test_what_a_sheet_cannot_hold_is_left_out_of_it(client: TestClient, sell: Se
 def test_json_has_raw_values_and_the_key(client: TestClient) -> None:
     answer = client.get("/shop?q=armchair&format=json").json()
     rows = answer.pop("rows")
-    assert answer == {"total": 3, "matching": 1}
+    assert answer == {"total": 3, "matching": 1, "page": 1, "pages": 1, "next": None}
     assert rows == [
         {"id": 1, "name": "armchair", "maker": "Anna", "colour": "red", "price": "1234.50", "stock": 3, "weight": None,
          "sold_on": "2026-01-31", "made_at": "2026-01-31T23:59:59Z", "is_new": True, "url": "", "note": ""}
     ]  # fmt: skip
+
+
+def test_json_comes_by_the_page_and_says_where_it_goes_on(client: TestClient, sell: Sell) -> None:
+    sell(*(Item(name=f"thing {n:02}") for n in range(60)))
+    first = client.get("/shop?q=thing&size=25&format=json&sort=-name").json()
+    last = client.get(client.get(first["next"]).json()["next"]).json()
+    assert (first["matching"], first["page"], first["pages"], len(first["rows"])) == (60, 1, 3, 25)
+    assert [row["name"] for row in last["rows"]] == [f"thing {n:02}" for n in reversed(range(10))]
+    assert last["next"] is None
+
+
+def test_a_number_that_json_does_not_have_is_null(client: TestClient, sell: Sell) -> None:
+    sell(Item(name="abyss", weight=-math.inf))
+    assert client.get("/shop?q=abyss&format=json").json()["rows"][0]["weight"] is None
 
 
 def test_no_row_is_still_a_file(client: TestClient) -> None:
