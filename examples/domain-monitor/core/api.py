@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, FastAPI, Query
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, FiniteFloat, create_model
-from sqlalchemy import inspect as inspected
 
 from .pages import DB, Params
 from .security import cookie_name
 from .settings import Settings
-from .tables import Table, UrlState
+from .tables import Table
+from .tables.export import one_page
 
 _Unknown = Literal["none", "*"]  # without a value, with any
 _FILTERS: dict[str, dict[str, Any]] = {  # what its parameters in the URL end in, and their type
@@ -39,7 +39,7 @@ class Problem(BaseModel):
 
 def page_of(table: Table) -> type[BaseModel]:
     """The model of one page of a table's rows, as `rows_of` finds it; encrypted columns are not in it."""
-    keys = [key.name for key in inspected(table.source.model).primary_key]
+    keys = [key.key for key in table.source.primary]
     fields: dict[str, Any] = {key: (table.source.model.model_fields[key].annotation, None) for key in keys}
     fields |= {c.name: (c.type | None, None) for c in table.source.columns if not c.is_secret}
     row: Any = create_model(f"{table.source.model.__name__}Row", **fields)
@@ -56,11 +56,8 @@ def rows_of(table: Table) -> Any:
         return inspect.Parameter(f"asked_{name.replace('.', '_')}", kind, default=None, annotation=annotation)
 
     def find(**given: Any) -> dict[str, Any]:
-        params: UrlState = given["params"]
-        view = table.load(given["db"], params)
-        following = params.with_(page=str(view.page + 1)) if view.page < view.pages else None
-        about = {"total": view.total, "matching": view.matching, "page": view.page, "pages": view.pages}
-        return {**about, "next": following, "rows": [dict(row.row) for row in view.rows]}
+        view = table.load(given["db"], given["params"])
+        return one_page(view, [dict(row.row) for row in view.rows])
 
     asked = [ask("q", str, max_length=200), ask("page", int, ge=1, le=10**8), ask("size", int, ge=1, le=250)]
     asked.append(ask("sort", str, pattern=f"^-?({names})(,-?({names}))*$"))
@@ -75,9 +72,8 @@ def rows_of(table: Table) -> Any:
 def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document of every plain router: where, who may, and each error's form."""
     found = get_openapi(title=settings.tool_name, version="1", routes=app.routes, servers=[{"url": settings.url}])
-    parts = found.setdefault("components", {})
-    parts["schemas"] = parts.get("schemas", {}) | {"Problem": Problem.model_json_schema()}
-    parts["securitySchemes"] = {
+    found.setdefault("components", {}).setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+    found["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "description": "An API token; it works on every page, too."},
         "session": {"type": "apiKey", "in": "cookie", "name": cookie_name(settings)},
     }

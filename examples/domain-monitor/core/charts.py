@@ -1,7 +1,7 @@
 """Charts: figures declared as data; a page shows them as a table, which the browser draws."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -31,27 +31,26 @@ class Chart:
     colours: Mapping[str, int | Tone] = field(default_factory=dict)  # of a series, in a doughnut of a label
 
     def __post_init__(self) -> None:
-        if wrong := self._wrong():
-            raise DeclarationError(f"{declared_here()}: {wrong}")
+        for mistake in self._mistakes():
+            raise DeclarationError(f"{declared_here()}: {mistake}")
 
-    def _wrong(self) -> str:
-        """What does not fit together, as a sentence; "" when all does."""
+    def _mistakes(self) -> Iterator[str]:
+        """What does not fit together, as sentences."""
         if self.kind not in get_args(Kind):
-            return f"there is no chart {self.kind!r}; use one of {', '.join(get_args(Kind))}."
+            yield f"there is no chart {self.kind!r}; use one of {', '.join(get_args(Kind))}."
         if not self.series or (self.kind in _OF_ONE_SERIES and len(self.series) > 1):
             wanted = "one series" if self.kind in _OF_ONE_SERIES else "at least one series"
-            return f"a {self.kind} chart shows {wanted}, not {len(self.series)}; write series={{'Cost': [1, 2]}}."
+            yield f"a {self.kind} chart shows {wanted}, not {len(self.series)}; write series={{'Cost': [1, 2]}}."
         for name, figures in self.series.items():
             if len(figures) != len(self.labels):
                 what = f"the series {name!r} has {len(figures)} figures for {len(self.labels)} labels"
-                return f"{what}; give it one for each, None where it is not known."
-            if strange := [pair for pair in zip(self.labels, figures, strict=True) if not self._fits(pair[1])]:
+                yield f"{what}; give it one for each, None where it is not known."
+            if strange := [pair for pair in zip(self.labels, figures, strict=False) if not self._fits(pair[1])]:
                 (label, figure), wanted = strange[0], _WANTED.get(self.kind, "a number")
-                return f"{figure!r}, {name} of {label}, is no figure of a {self.kind} chart; give {wanted}, or None."
+                yield f"{figure!r}, {name} of {label}, is no figure of a {self.kind} chart; give {wanted}, or None."
         for name, colour in self.colours.items():
             if colour not in (*range(1, COLOURS + 1), *get_args(Tone)[1:]):
-                return f"the colour {colour!r} of {name} is none; use 1 to {COLOURS}, or good, warn, bad, unknown."
-        return ""
+                yield f"the colour {colour!r} of {name} is none; use 1 to {COLOURS}, or good, warn, bad, unknown."
 
     def _fits(self, figure: Any) -> bool:
         if figure is None or self.kind != "timeline":

@@ -1,6 +1,7 @@
 """Forms: declared from a model, validated by its types, shown again with what was typed and what is wrong."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,18 +12,18 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
 from sqlalchemy import Column, String, delete, inspect, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import AutoString, SQLModel, col
 from sqlmodel import Field as ModelField
 
-from .crypto import Encrypted, fingerprint, new_token
+from .crypto import fingerprint, new_token
 from .db import Session
 from .errors import DeclarationError, Refused
 from .marks import declared_here
 from .time import now
 
 Choices = Sequence[str | tuple[str, str]] | Callable[[Session], Sequence[str | tuple[str, str]]]
-Options = Sequence[tuple[str, str]]
+Options = Mapping[str, str]  # of values to labels
 Check = Callable[[dict[str, Any]], Sequence[tuple[str, str]]]
 LARGEST_NUMBER = 2**63
 SENT_KEPT = timedelta(days=1)
@@ -31,7 +32,7 @@ _NUMBER = int | float | Decimal
 _KINDS: dict[Any, str] = {Enum: "select", bool: "checkbox", _NUMBER: "number", datetime: "datetime", date: "date"}
 _LIMITS = ("ge", "le", "decimal_places", "min_length", "max_length")
 _NAMES = ("name", "title", "label")
-_DATA, _SEAL = TypeAdapter(dict[str, Any]), Encrypted()
+_DATA = TypeAdapter(dict[str, Any])
 
 
 class SentForm(SQLModel, table=True):
@@ -42,11 +43,15 @@ class SentForm(SQLModel, table=True):
     key: str = ModelField(primary_key=True)
     at: datetime = ModelField(default_factory=now, index=True)
     url: str = "/"
-    toast: str = ""
+    toast: str = "This was sent already; nothing is done twice."
 
 
 class SentAgain(Exception):
     """The same form came twice; its argument is the SentForm of the first time."""
+
+
+class Unsaved(Refused):
+    """The database refuses a valid form; asked again, its action finds that said in the form."""
 
 
 @dataclass
@@ -62,9 +67,8 @@ class FieldView:
     checked: bool = False
     error: str = ""
     stored: str = ""  # what somebody else has put there meanwhile
-    options: Options = ()
+    options: Collection[tuple[str, str]] = ()
     limits: Mapping[str, Any] = field(default_factory=dict)  # Pydantic's: ge, max_length …
-    autocomplete: str = "off"
     placeholder: str = ""
 
 
@@ -155,16 +159,17 @@ class Field:
             shown = min([*texts, key], key=lambda column: column.name not in _NAMES)
             given = db.execute(select(key, shown).order_by(shown))
         elif given is None and self.kind == "select":
-            values = get_args(self.type) or [one.value for one in self.type]
-            given = [(value, str(value).replace("_", " ")) for value in values]
-        pairs = ((one, one) if isinstance(one, str) else one for one in given or ())
-        return [(str(value), str(label)) for value, label in pairs]
+            words = get_args(self.type) or [one.value for one in self.type]
+            given = [(word, str(word).replace("_", " ")) for word in words]
+        pairs = [(one, one) if isinstance(one, str) else (str(one[0]), str(one[1])) for one in given or ()]
+        often = Counter(label.casefold() for _, label in pairs)  # two of one name are told apart by their keys
+        return {value: label if often[label.casefold()] == 1 else f"{label} ({value})" for value, label in pairs}
 
     def view(self, value: Any, options: Options, *, is_kept: bool = False) -> FieldView:
         """The input with a value in it; `is_kept` when leaving it empty keeps what is stored."""
         shown = FieldView(self.name, self.label, self.help or self.info.description or "", self.kind)
         shown.value, shown.checked = "" if self.secret else text_of(value), value in (True, "true", "on")
-        shown.options, shown.limits, shown.required = options, self.limits, self.is_required and not is_kept
+        shown.options, shown.limits, shown.required = options.items(), self.limits, self.is_required and not is_kept
         shown.placeholder = "Leave empty to keep it" if is_kept else self.placeholder
         return shown
 
@@ -175,7 +180,7 @@ class Field:
             raise ValueError("This is needed.")
         if not text and self.kind != "checkbox":
             return None if self.is_optional else self.default()
-        if self.kind == "select" and text not in dict(options):
+        if self.kind == "select" and text not in options:
             raise ValueError(f"{text!r} is not one of the choices.")
         try:
             value: Any = self.adapter.validate_python(text or "false")
@@ -184,6 +189,8 @@ class Field:
             raise ValueError(f"{said[:1].upper()}{said[1:]}.") from error
         if isinstance(value, _NUMBER) and not -LARGEST_NUMBER < value < LARGEST_NUMBER:
             raise ValueError("Should be a number that can be stored.")
+        if isinstance(value, date) and "-" not in text[1:]:  # Pydantic takes 20270131 for seconds since 1970
+            raise ValueError("Should be a date like 2027-01-31.")
         if isinstance(value, datetime):
             return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
         return str(value) if self.kind in ("email", "url") else value
@@ -191,7 +198,7 @@ class Field:
     def said(self, value: Any, options: Options) -> str:
         """A stored value as a person compares it."""
         text = "••••" if self.secret and value else text_of(value)
-        return {"true": "yes", "false": "no", "": "empty", **dict(options)}.get(text, text)
+        return options.get(text) or {"true": "yes", "false": "no", "": "empty"}.get(text, text)
 
 
 class Form:
@@ -210,12 +217,12 @@ class Form:
 
     def read(self, db: Session, typed: Mapping[str, Any], row: SQLModel | None = None) -> FormView:
         """Validate what was typed, over `row` if one is edited; SentAgain for a new row that was sent and saved."""
-        sent, is_changed = _sent(db, typed), False
-        if row is not None and (version := typed.get("_version")):
+        if row is not None and "_version" in typed:
             db.refresh(row, with_for_update=True)
-            is_changed = _SEAL.process_result_value(version, db.get_bind().dialect) != self._print(row)
-        shown = self.validate(typed, row, {one.name: one.options(db) for one in self.fields})
+        options = {one.name: one.options(db) for one in self.fields}
+        shown = self.validate(typed, row, options)
         shown.hidden = self._hidden(db, row)
+        is_changed = row is not None and typed.get("_version", shown.hidden["_version"]) != shown.hidden["_version"]
         for one, view in zip(self.fields, shown.fields, strict=True):
             stored = getattr(row, one.name, None)
             value = shown.data.get(one.name, stored)
@@ -223,10 +230,12 @@ class Form:
             if same is not None and value not in (None, stored) and db.execute(same).first():
                 shown.reject(one.name, f"{value} is taken.")
             if is_changed and (view.error or value != stored):
-                view.stored = one.said(stored, view.options)
+                view.stored = one.said(stored, options[one.name])
+        if self in db.info and shown.is_valid:  # the database refused it when this action was asked first
+            shown.reject("", db.info[self])
         if any(view.stored for view in shown.fields):
             shown.reject("", CHANGED)
-        if sent and shown.is_valid:
+        if (sent := _sent(db, typed)) and shown.is_valid:  # last, for its twin may have taken the name by now
             db.bulk(delete(SentForm).where(col(SentForm.at) < now() - SENT_KEPT), why="forms sent long ago")
             db.add(sent)
             db.info["sent"] = sent
@@ -258,23 +267,23 @@ class Form:
         db.add(target)
         try:
             db.flush()
-        except IntegrityError as error:  # a rule that the form does not know, or somebody was faster
-            raise Refused(409, f"The database refuses this: {str(error.orig).splitlines()[0]}.") from error
+        except (IntegrityError, DataError) as error:  # a rule that the form does not know, or somebody was faster
+            kind, said = Refused if self in db.info else Unsaved, str(error.orig).partition("\n")[0]
+            db.info.update({self: f"The database refuses this: {said}.", "sent": None})
+            raise kind(409, db.info[self]) from error
         return target
 
     def _hidden(self, db: Session, row: SQLModel | None) -> dict[str, str]:
-        """What a form brings back: a token to be used once; or what the row was, sealed, for it may hold secrets."""
+        """What a form brings back: a token to be used once; or what the row was, keyed, for it may hold secrets."""
         if row is None:
             return {"_once": new_token()}
-        return {"_version": str(_SEAL.process_bind_param(self._print(row), db.get_bind().dialect))}
-
-    def _print(self, row: SQLModel) -> str:
-        return fingerprint(repr([getattr(row, one.name) for one in self.fields]))
+        key, values = db.get_bind().dialect.pyops_keyring, [getattr(row, one.name) for one in self.fields]  # type: ignore[attr-defined]
+        return {"_version": fingerprint(f"{key.path.read_text()}{values!r}")}
 
 
 def _sent(db: Session, typed: Mapping[str, Any]) -> SentForm | None:
     """A form's mark by its token and content: who goes back and sends something else means it."""
-    if "sent" in db.info or not typed.get("_once"):
+    if db.info.get("sent") or not typed.get("_once"):
         return None
     items = getattr(typed, "multi_items", typed.items)()
     sent = SentForm(key=fingerprint(repr(sorted((name, getattr(value, "filename", value)) for name, value in items))))

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from starlette.datastructures import UploadFile
 
 from . import sheets
 from .db import Session
-from .errors import Refused, UserError
+from .errors import UserError
 from .forms import FieldView, Form, FormView, text_of
 
 LONGEST = 3_000  # rows: a file is one transaction, in which nobody else can write
@@ -35,7 +35,7 @@ class Line:
 
 @dataclass
 class ImportView:
-    """Where an import stands: a form to choose a file, or lines to agree to; `said` when it is done."""
+    """Where an import stands: a form to choose a file, its columns, lines to agree to; `said` when it is done."""
 
     form: FormView
     lines: list[Line] = field(default_factory=list)
@@ -55,49 +55,62 @@ class Import:
         """The first step: choose a file; `error` says what was wrong with the last one."""
         names = ", ".join(one.label for one in self.form.fields)
         help = f"CSV or XLSX, up to {LONGEST:,} rows below one of names: {names}. An empty cell changes nothing."
-        step = ImportView(FormView([FieldView("file", "File", help, "file", True)]))
+        step = ImportView(FormView([FieldView("file", "File", help, "file", True)]), status=422 if error else 200)
         if error:
             step.form.reject("file", error)
-            step.status = 422
         return step
 
     def take(self, db: Session, data: Mapping[str, Any]) -> ImportView:
-        """One step on: a file was sent, or what it would do was agreed to."""
-        words = {word.casefold(): one.name for one in self.form.fields for word in (one.name, one.label)}
+        """One step on: a file was sent, its columns were chosen, or what it would do was agreed to."""
         try:
             rows = _rows(data)
-            names = [words.get(head.casefold(), "") for head in rows[0][1]]
-            known = [name for name in names if name]
-            if self.key.name not in known or len(set(known)) < len(known):
-                raise UserError(f"Name one column {self.key.label}, which tells rows apart, and no two alike.")
         except UserError as error:
             return self.show(str(error))
-        left_out = [head for head in rows[0][1] if head and head.casefold() not in words]
-        step = ImportView(FormView([]), self._plan(db, names, rows[1:]), left_out)
-        step.form.hidden["rows"] = _ROWS.dump_json(rows).decode()
-        if "apply" in data:
-            step.said = self._write(db, step.lines)
+        step, columns = ImportView(FormView([], hidden={"rows": _ROWS.dump_json(rows).decode()})), dict[str, int]()
+        places = {str(place): head or f"column {place + 1}" for place, head in enumerate(rows[0][1])}
+        for one in self.form.fields:
+            shown = FieldView(f"column-{one.name}", one.label, kind="select", required=one is self.key)
+            alike = [place for place, head in places.items() if head.casefold() in (one.name, one.label.casefold())]
+            asked, shown.options = data.get(shown.name, alike[0] if len(alike) == 1 else ""), places.items()
+            if asked in places:
+                shown.value, columns[one.name] = asked, int(asked)
+            step.form.fields.append(shown)
+        step.left_out = [head for place, head in enumerate(rows[0][1]) if head and place not in columns.values()]
+        if self.key.name in columns:
+            step.lines = self._plan(db, columns, rows)
+        else:
+            step.form.reject(f"column-{self.key.name}", "Choose the column that tells rows apart.")
+        try:  # a dry run, too, so that the database has its say
+            right = [line.values for line in step.lines if line.outcome != "wrong"]
+            done = db.upsert(self.form.model, right, key=self.key.name)
+        except (IntegrityError, DataError) as error:
+            step.form.reject("", f"The database refuses a row: {str(error.orig).splitlines()[0]}.")
+        step.status = 422 if step.form.problems or len(right) < len(step.lines) else 200
+        if "apply" in data and step.status == 200:
+            step.said = f"{done.created:,} rows are added, {done.updated:,} changed"
+        else:
+            db.rollback()  # it keeps nothing, nor anybody waiting
         return step
 
-    def _plan(self, db: Session, columns: list[str], rows: Rows) -> list[Line]:
+    def _plan(self, db: Session, columns: Mapping[str, int], rows: Rows) -> list[Line]:
         """What each row would do to what is there now; an empty cell never blanks what is known."""
         options = {name: one.options(db) for name, one in self.fields.items()}
-        by_label = {name: {label.casefold(): value for value, label in pairs} for name, pairs in options.items()}
+        by_label = {n: {label.casefold(): value for value, label in known.items()} for n, known in options.items()}
         lines, seen, name = [], dict[Any, int](), self.key.name
-        for number, cells in rows:
-            pairs = [(n, cell) for n, cell in zip(columns, cells, strict=False) if n and cell]
+        for number, cells in rows[1:]:
+            pairs = [(n, cells[place]) for n, place in columns.items() if any(cells[place : place + 1])]
             line = Line(number, {n: by_label[n].get(cell.casefold(), cell) for n, cell in pairs})
             with suppress(ValueError):
                 line.key = self.key.parse(line.typed.get(name), options[name])
                 if seen.setdefault(line.key, number) != number:
                     line.what.append(f"Row {seen[line.key]} has the same {self.key.label.lower()}.")
-            if any(cells[len(columns) :]):
+            if any(cells[len(rows[0][1]) :]):
                 line.what.append("It has more cells than the first row.")
             lines.append(line)
-        found = select(self.form.model).where(getattr(self.form.model, name).in_(seen))
-        known = {getattr(row, name): row for row in db.execute(found).scalars()}
+        found = select(self.form.model).where(self.key.attribute.in_(seen)).order_by(self.key.attribute)
+        there = {getattr(row, name): row for row in db.execute(found.with_for_update()).scalars()}
         for line in lines:
-            row = known.get(line.key)
+            row = there.get(line.key)
             old = {n: one.default() if row is None else getattr(row, n) for n, one in self.fields.items()}
             start = {n: text_of(value) for n, value in old.items() if not self.fields[n].secret}
             shown = self.form.validate(start | line.typed, row, options)
@@ -112,17 +125,6 @@ class Import:
             outcome = "changed" if line.what else "as before"
             line.outcome = outcome if row is not None else "new"
         return lines
-
-    def _write(self, db: Session, lines: list[Line]) -> str:
-        if wrong := sum(line.outcome == "wrong" for line in lines):
-            raise Refused(409, f"{wrong:,} rows are wrong, so nothing was imported; mend the file and choose it again.")
-        try:
-            rows = [line.values for line in lines if line.outcome != "as before"]
-            done = db.upsert(self.form.model, rows, key=self.key.name)
-        except IntegrityError as error:
-            what = str(error.orig).splitlines()[0]
-            raise Refused(409, f"The database refuses a row ({what}), so nothing was imported.") from error
-        return f"{done.created:,} rows are added, {done.updated:,} changed"
 
 
 def _rows(data: Mapping[str, Any]) -> Rows:

@@ -3,7 +3,6 @@
 import hashlib
 import inspect
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,13 +24,13 @@ from .errors import CoreError, DeclarationError, Refused, in_one_line
 from .marks import ActionMark, CardMark, PageMark, Role
 from .settings import DEVELOPMENT, PROJECT, Settings
 from .tables import TYPES, TableView, UrlState, export
+from .tables.declare import BRACES
 from .ui import target_block
 
 TOAST = "toast"
 LONGEST_TOAST = 300
 LARGEST_UPLOAD = 20_000_000
 _VARY = "HX-Request, HX-Target, HX-Request-Type, Cookie"
-_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 logger = log.get("core.pages")
 page, action, card = PageMark, ActionMark, CardMark
 Card = tuple[str, Callable[..., Any], CardMark]  # the folder of its feature, the function, what it declares
@@ -64,9 +63,9 @@ class Go:
         if not isinstance(path, str) or security.local(path) != path:
             raise DeclarationError(f"Go({self.to!r}): give it a function marked with @page, or a path of this tool.")
         rest = {name: value for name, value in self.parameters.items() if value is not None}
-        if missing := [name for name in _PARAMETER.findall(path) if name not in rest]:
+        if missing := [name for name in BRACES.findall(path) if name not in rest]:
             raise DeclarationError(f"Go({path}): give it {missing[0]}=… too.")
-        path = _PARAMETER.sub(lambda found: quote(str(rest.pop(found[1])), safe=""), path)
+        path = BRACES.sub(lambda found: quote(str(rest.pop(found[1])), safe=""), path)
         return f"{path}{'&' if '?' in path else '?'}{urlencode(rest)}" if rest else path
 
 
@@ -156,6 +155,9 @@ def _run(request: Request, function: Callable[..., Any], values: dict[str, Any],
         response = _finish(request, function, result, owner)
         status = response.status_code
         return response
+    except forms.Unsaved:  # asked again, the action finds in its form why
+        session.rollback()
+        return _run(request, function, values, owner)
     except OperationalError as error:
         if "readonly" not in str(error):
             raise

@@ -11,6 +11,7 @@ from typing import Any
 from .errors import UserError
 
 LARGEST_UNPACKED = 100_000_000  # bytes
+WIDEST = 1_000  # cells; a small workbook can claim a million rows of 16,384
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
@@ -18,6 +19,8 @@ def read(content: bytes, name: str) -> Iterator[list[str]]:
     """The cells of each row, as texts; UserError with a sentence when the file is no sheet."""
     try:
         for row in _book(content) if content.startswith(b"PK\x03\x04") else _csv(content):
+            if len(row) > WIDEST:
+                raise ValueError(f"a row has more than {WIDEST:,} cells")
             yield [_text(cell) for cell in row]
     except Exception as error:  # whatever a broken or hostile file brings about
         raise UserError(f"{name} cannot be read ({error}); save it again as CSV or XLSX.") from error
@@ -40,14 +43,15 @@ def write(title: str, rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
 
 
 def _csv(content: bytes) -> Iterator[list[str]]:
-    if b"\0" in content:
-        raise ValueError("it is neither")
-    try:
-        text = content.decode("utf-8-sig")
+    try:  # Excel's "Unicode text" is UTF-16
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
-        text = content.decode("cp1252", errors="replace")  # as Excel writes, in Western Europe
-    head = text.lstrip().partition("\n")[0]
-    return csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), skipinitialspace=True)
+        text = content.decode("cp1252", errors="replace")  # as it writes CSV, in Western Europe
+    if "\0" in text:
+        raise ValueError("it is neither")
+    head = "".join(text.lstrip().partition("\n")[0].split('"')[::2])  # what stands outside of quotes
+    by = max(",;\t", key=head.count)  # strict: a quote that nobody closes would swallow the rows below it
+    return csv.reader(io.StringIO(text, newline=""), delimiter=by, skipinitialspace=True, strict=True)
 
 
 def _book(content: bytes) -> Iterator[tuple[Any, ...]]:
@@ -61,8 +65,8 @@ def _book(content: bytes) -> Iterator[tuple[Any, ...]]:
 
 
 def _text(cell: Any) -> str:
-    """A cell as it would stand in a CSV; an apostrophe that keeps a text from being a formula goes."""
+    """A cell as it would stand in a CSV, of a number the 15 digits that a sheet shows; a formula's apostrophe goes."""
     if isinstance(cell, datetime):
         return cell.date().isoformat() if cell.time() == time() else cell.isoformat(sep=" ", timespec="seconds")
-    text = "" if cell is None else str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).strip()
+    text = f"{cell:.15g}" if isinstance(cell, float) else str("" if cell is None else cell).strip()
     return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA) else text

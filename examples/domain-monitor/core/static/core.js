@@ -107,8 +107,10 @@ function showForReader(root) {
     if (time.dataset.time === "moment") time.textContent = local.slice(0, 16);
   }
   for (const data of root.querySelectorAll("data[data-number]")) {
-    const digits = Math.min(/\.(\d+)$/.exec(data.value)?.[1].length ?? 0, 20);
-    data.textContent = Number(data.value).toLocaleString(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    const parts = /^-?\d+(?:\.(\d{1,20}))?$/.exec(data.value); // 1e-07, inf and what has more digits stay as they came
+    const digits = parts?.[1]?.length ?? 0;
+    const format = new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    if (parts) data.textContent = format.format(data.value); // of the text, for a Number is exact up to 2^53 only
   }
 }
 

@@ -38,7 +38,6 @@ class Cell(NamedTuple):
     tone: Tone = ""
     title: str = ""
     href: str = ""
-    mono: bool = False
 
 
 Row = RowMapping  # of column names, and of the key
@@ -62,14 +61,13 @@ class Column:
     optional: bool = False  # shown when somebody picks it
 
     def __post_init__(self) -> None:
-        one, wrong = self.expression, ""
+        one = self.expression
         self.name = self.name or getattr(one, "key", None) or ""
-        if not isinstance(one, InstrumentedAttribute | ColumnElement) or not hasattr(one, "type"):
+        is_sql = isinstance(one, InstrumentedAttribute | ColumnElement) and hasattr(one, "type")
+        if not is_sql or not self.name:
             wrong = f"Column({one!r}) is no model attribute; write it like Column(Domain.name)."
-        elif not self.name:
-            wrong = "a Column of an SQL expression needs a name: Column(func.now(), name='asked')."
-        if wrong:
-            raise DeclarationError(f"{declared_here()}: {wrong}")
+            nameless = "a Column of an SQL expression needs a name: Column(func.now(), name='asked')."
+            raise DeclarationError(f"{declared_here()}: {nameless if is_sql else wrong}")
         self.label = self.label or self.name.removesuffix("_id").replace("_", " ").capitalize()
         try:
             whole: Any = one.type.impl if isinstance(one.type, TypeDecorator) else one.type

@@ -1,7 +1,7 @@
-"""What a table shows, as a file: CSV, JSON or XLSX, read in short batches so that a slow client holds up nobody."""
+"""What a table shows, for programs: a page as JSON, or all as CSV or XLSX, read in short batches to hold up nobody."""
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -27,49 +27,39 @@ TYPES = {"csv": "text/csv", "json": "application/json", "xlsx": _SHEET}
 Read = Callable[[], AbstractContextManager[Session]]
 
 
+def one_page(view: TableView, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """One page as programs read it: its rows, how many there are, and the URL of the next page."""
+    following = view.state.with_(page=str(view.page + 1)) if view.page < view.pages else None
+    counts = {name: getattr(view, name) for name in ("total", "matching", "page", "pages")}
+    return {**counts, "next": following, "rows": rows}
+
+
 def export(view: TableView, kind: str, read: Read) -> Response:
-    """All rows that match, in the order and columns shown."""
-    source = view.source
+    """The page that is asked for as JSON, or a file of all rows that match, in the order and columns shown."""
+    source, columns = view.source, [column for column in view.shown if not column.is_secret]
+    if kind == "json":
+        names = {key.key: f"key_{i}" for i, key in enumerate(source.primary)} | {c.name: c.name for c in columns}
+        rows = [{name: row.row[label] for name, label in names.items()} for row in view.rows]
+        return Response(to_json(one_page(view, rows), inf_nan_mode="null"), media_type=TYPES[kind])
     if kind == "xlsx" and view.matching > MOST_IN_XLSX:
         raise Refused(422, f"A sheet holds {MOST_IN_XLSX:,} rows, and {view.matching:,} match; filter, or take CSV.")
     with read() as db:
         keys = [tuple(key) for key in db.execute(source.keys(view.conditions).order_by(*source.order(view.state)))]
-    rows, columns = _rows(view, keys, read), [column for column in view.shown if not column.is_secret]
-    if kind == "json":
-        names = {key.key: f"key_{i}" for i, key in enumerate(source.primary)} | {c.name: c.name for c in columns}
-        named = ({name: row[label] for name, label in names.items()} for row in rows)
-        return StreamingResponse(_joined(_json(view, named)), media_type=TYPES[kind])
-    cells = ([row[column.name] for column in columns] for row in rows)
+    cells = ([row[column.name] for column in columns] for row in _rows(view, iter(keys), read))
     lines = (list(map(_plain, line)) for line in chain([[column.label for column in columns]], cells))
-    line = csv.writer(SimpleNamespace(write=str.encode)).writerow  # it returns what `write` does
-    body = _joined(map(line, lines)) if kind == "csv" else sheets.write(view.id, lines)
+    encoded = map(csv.writer(SimpleNamespace(write=str.encode)).writerow, lines)  # it returns what `write` does
+    joined = map(b"".join, iter(lambda: list(islice(encoded, BATCH)), []))  # for each piece is a turn of a thread
+    body = joined if kind == "csv" else sheets.write(view.id, lines)
     headers = {"Content-Disposition": f'attachment; filename="{quote(view.id)}-{today()}.{kind}"'}
     return StreamingResponse(body, media_type=TYPES[kind], headers=headers)
 
 
-def _rows(view: TableView, keys: Iterable[Any], read: Read) -> Iterator[Row]:
+def _rows(view: TableView, keys: Iterator[Any], read: Read) -> Iterator[Row]:
     """The rows of these keys, in their order; those that are gone by now are left out."""
-    rest = iter(keys)
-    while batch := list(islice(rest, BATCH)):
+    while batch := list(islice(keys, BATCH)):
         with read() as db:
             found = {view.source.key(row): row for row in db.execute(view.source.rows(batch)).mappings()}
         yield from (found[key] for key in batch if key in found)
-
-
-def _json(view: TableView, rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
-    yield to_json({"total": view.total, "matching": view.matching})[:-1] + b',"rows":['
-    comma = b""
-    for row in rows:
-        yield comma + to_json(row)
-        comma = b","
-    yield b"]}"
-
-
-def _joined(pieces: Iterable[Any]) -> Iterator[bytes]:
-    """Many at a time, for each piece is a turn of a thread."""
-    rest = iter(pieces)
-    while whole := b"".join(islice(rest, BATCH)):
-        yield whole
 
 
 def _plain(value: Any) -> Any:
