@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from core import audit
 from core.audit import AuditEntry
 from core.crypto import Keyring
 from core.db import Database, Session
@@ -52,7 +51,6 @@ def again(store: Database, tmp_path: Path) -> Iterator[Callable[..., Database]]:
 
     def reopen(**options: Any) -> Database:
         found = Database(str(store.url), keyring=Keyring.load(tmp_path / "data"), **options)
-        audit.watch(found)
         opened.append(found)
         return found
 

@@ -1,14 +1,16 @@
 """Sample tables, jobs and ways to run things at once, for the tests of core."""
 
+import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
 from sqlalchemy import Column, MetaData, Numeric, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Relationship, SQLModel
 
 from core import Encrypted
 
@@ -46,11 +48,44 @@ class Place(Sample, table=True):
     people: int
 
 
+class Tagged(Sample, table=True):
+    """Which tag belongs to which note: a table between two others."""
+
+    note_id: int = Field(primary_key=True, foreign_key="note.id")
+    tag_id: int = Field(primary_key=True, foreign_key="tag.id")
+
+
+class Tag(Sample, table=True):
+    """A row that many notes may be linked with."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str
+
+
+class Note(Sample, table=True):
+    """A row that may be linked with many tags."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    text: str
+    tags: list[Tag] = Relationship(link_model=Tagged)
+
+
 class Counter(Sample, table=True):
     """One number to count up."""
 
     id: int = Field(primary_key=True)
     value: int = 0
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file of this process grow beyond a page of SQLite."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def together(*functions: Callable[[], Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from app.domains import Domain
 from app.main import app
 from app.sources import Source
-from core import audit, migrations
+from core import migrations
 from core.crypto import Keyring
 from core.db import Actor, Database
 from core.jobs import JobRun, RunLog
@@ -54,7 +54,6 @@ def settings(tmp_path: Path) -> Settings:
 def database(settings: Settings, replay: Replay) -> Iterator[Database]:
     """A database with an account at each of the three, all of them played by the replay server."""
     opened = Database(settings.database, keyring=Keyring.load(settings.data_dir))
-    audit.watch(opened)
     migrations.upgrade(opened, app.histories, snapshots=settings.data_dir)
     with opened.write(TESTER) as db:
         for kind, credentials in ACCOUNTS.items():

@@ -40,7 +40,21 @@ def test_the_database_itself_refuses_to_change_the_audit(
         db.connection().execute(text(statement))
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM shop_item", "  update shop_item set name = 'x'"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM shop_item",
+        "  update shop_item set name = 'x'",
+        "/* a */ -- comment\n REPLACE INTO shop_item (name) VALUES ('x')",
+        "WITH chosen AS (SELECT 1) DELETE FROM shop_item",
+    ],
+)
 def test_a_statement_as_text_that_writes_must_say_why(statement: str, database: Database) -> None:
     with database.write(TESTER) as db, pytest.raises(CoreError, match="must say why"):
         db.execute(text(statement))
+
+
+@pytest.mark.parametrize("statement", ["SELECT replace('a', 'a', 'b')", "WITH x AS (SELECT 1) SELECT 'update' AS done"])
+def test_a_statement_as_text_that_reads_need_say_nothing(statement: str, database: Database) -> None:
+    with database.write(TESTER) as db:
+        assert db.execute(text(statement)).scalar_one()

@@ -16,9 +16,10 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
 from .. import http
+from ..audit import Actor, Change
 from ..crypto import Keyring
 from ..errors import Busy, UserError
-from .session import Actor, Change, Session, Upserted, Watch
+from .session import Session, Upserted
 from .turnstile import WAIT_S, Turnstile, insist
 
 __all__ = ["Actor", "Change", "Database", "Session", "Upserted"]
@@ -40,7 +41,6 @@ class Database:
     def __init__(self, url: str, *, keyring: Keyring, wait_s: float = WAIT_S) -> None:
         self.url, self.wait_s, self.keyring = make_url(url), wait_s, keyring
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.before_commit: Watch | None = None
         self._turnstile = Turnstile(Path(str(self.url.database)), wait_s=wait_s)
         self.writer = self._engine(query_only=False)
         self.reader = self._engine(query_only=True)
@@ -68,7 +68,7 @@ class Database:
 
     def writing(self, actor: Actor) -> Session:
         """A session for writing; the caller commits and closes. It queues at its first statement."""
-        return Session(self.writer, actor=actor, before_commit=self.before_commit)
+        return Session(self.writer, actor=actor)
 
     def analyze(self) -> None:
         """Let SQLite look at what its indexes hold, a few rows of each: its plans depend on it."""
