@@ -217,7 +217,7 @@ def actor_of(request: Request, did: str = "") -> Actor:
 def _by_secret(kind: auth.Opens, secret: str, database: Database, settings: Settings) -> Identity | None:
     with database.read() as db:
         identity = auth.identity_of(db, secret, kind)
-    if identity and identity.is_stale and not database.is_busy:  # else the next request notes it
+    if identity and identity.is_stale and not database.turnstile.queue:  # else the next request notes it
         with contextlib.suppress(Busy), database.write(Actor(identity.name, identity.kind)) as db:
             auth.touch(db, identity, secret, days=settings.session_days)
     return identity

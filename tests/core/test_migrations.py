@@ -19,7 +19,7 @@ from core.migrations import CORE, SNAPSHOTS_KEPT, History, alembic, app_history,
 from core.migrations.alembic import new_revision
 from core.settings import PROJECT
 from core.testing import TESTER
-from tests.core.samples import Item, join, start
+from tests.core.samples import Item, full_disk, join, start
 
 REVISION = """
 import sqlalchemy as sa
@@ -187,6 +187,17 @@ def test_a_snapshot_is_taken_before_and_not_of_nothing(
     with sqlite3.connect(snapshot) as copy:
         assert copy.execute("SELECT user_id FROM note").fetchall() == [(1,)]
     copy.close()
+
+
+def test_a_snapshot_that_breaks_off_leaves_nothing_behind(
+    fresh: Database, migrate: Callable[[], Any], own: History, tmp_path: Path
+) -> None:
+    migrate()
+    add(own, "0002")
+    with pytest.raises(sqlite3.OperationalError, match="disk"), full_disk():
+        migrate()
+    assert list((tmp_path / "snapshots").iterdir()) == []
+    assert migrate()["app"] == ["0002"]
 
 
 def test_only_the_newest_snapshots_are_kept(

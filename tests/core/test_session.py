@@ -1,4 +1,5 @@
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from structlog.testing import capture_logs
 from core import http
 from core.crypto import Keyring
 from core.db import Database, Session, _file_system, prepare_folder
-from core.errors import Busy, CoreError, UserError
+from core.errors import Busy, CoreError, Refused, UserError
 from core.http import Client
 from core.testing import TESTER
 from tests.core.samples import Counter, Item, together
@@ -287,6 +288,23 @@ def test_a_bulk_statement_without_a_reason_is_refused(write: Session, statement:
         write.execute(statement)
 
 
+def put_another_in_its_place(file: Path) -> None:
+    """Restore a copy, as with `mv`, under the open connections."""
+    file.with_name("copy.db").write_bytes(file.read_bytes())
+    file.with_name("copy.db").rename(file)
+
+
+@pytest.mark.parametrize("change", [put_another_in_its_place, Path.unlink], ids=["replaced", "removed"])
+@pytest.mark.parametrize("use", [count_up, value], ids=["write", "read"])
+def test_a_file_that_is_not_ours_any_more_is_neither_read_nor_written(
+    counter: Database, change: Callable[[Path], None], use: Callable[[Database], Any]
+) -> None:
+    change(Path(str(counter.url.database)))
+    with pytest.raises(Refused, match=r"app\.db was replaced or removed meanwhile; start the tool again") as refused:
+        use(counter)
+    assert refused.value.status == 503
+
+
 def test_connections_are_prepared(store: Database) -> None:
     with store.reader.connect() as reader, store.writer.connect() as writer:
         asked = ["journal_mode", "busy_timeout", "foreign_keys", "synchronous", "query_only"]
@@ -310,14 +328,9 @@ def test_a_closed_database_holds_no_file(settings: Any) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_postgresql_gets_no_turnstile(tmp_path: Path) -> None:
-    database = Database("postgresql://127.0.0.1:9/tool", keyring=Keyring.load(tmp_path))
-    assert not database.is_sqlite
-    database.close()
-
-
 def test_the_data_folder_is_made(tmp_path: Path) -> None:
     assert prepare_folder(tmp_path / "a" / "data") == ""
+    assert stat.S_IMODE((tmp_path / "a" / "data").stat().st_mode) == 0o700
     assert list((tmp_path / "a" / "data").iterdir()) == []
 
 

@@ -51,7 +51,7 @@ def browser_as(served: TestClient, database: Database, settings: Settings) -> Ca
 @pytest.fixture
 def hasty(served: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets the running app wait a moment for its turn to write, not ten seconds."""
-    monkeypatch.setattr(served.app.runtime.database._turnstile, "_wait_s", 0.1)
+    monkeypatch.setattr(served.app.runtime.database.turnstile, "_wait_s", 0.1)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -18,13 +19,14 @@ from sqlmodel import SQLModel
 from .. import http
 from ..audit import Actor, Change
 from ..crypto import Keyring
-from ..errors import Busy, UserError
+from ..errors import Busy, Refused, UserError
 from .session import Session, Upserted
 from .turnstile import WAIT_S, Turnstile, insist
 
 __all__ = ["Actor", "Change", "Database", "Session", "Upserted"]
 
 CONNECTIONS = 40
+TURN = 7_967  # the number of the lock that PostgreSQL's writers queue at
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"}
 
 # Alembic can only drop or change a constraint that has a name.
@@ -41,7 +43,8 @@ class Database:
     def __init__(self, url: str, *, keyring: Keyring, wait_s: float = WAIT_S) -> None:
         self.url, self.wait_s, self.keyring = make_url(url), wait_s, keyring
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._turnstile = Turnstile(Path(str(self.url.database)), wait_s=wait_s)
+        self._file, self._inode = Path(str(self.url.database)), 0
+        self.turnstile = Turnstile(self._file, wait_s=wait_s)
         self.writer = self._engine(query_only=False)
         self.reader = self._engine(query_only=True)
 
@@ -53,11 +56,6 @@ class Database:
         """A session whose every statement reads for itself, so that nothing stays open in between."""
         options = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         return Session(self.reader.execution_options(snapshot=False, **options))
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a write would have to wait for another of this process."""
-        return bool(self._turnstile.queue)
 
     @contextmanager
     def write(self, actor: Actor) -> Iterator[Session]:
@@ -84,18 +82,18 @@ class Database:
 
     def _engine(self, *, query_only: bool) -> Engine:
         # SQLite: we write BEGIN; a busy timeout comes first; writers queue at the turnstile, which is fair, not here.
-        own = {"connect_args": {"isolation_level": None, "timeout": self.wait_s}, "max_overflow": -1}
         engine = create_engine(
             self.url, pool_size=CONNECTIONS, pool_timeout=self.wait_s, pool_use_lifo=True,
-            hide_parameters=True,  # an error's text must not carry a secret into a log
-            **own if self.is_sqlite else {"max_overflow": 0},
+            connect_args={"isolation_level": None, "timeout": self.wait_s} if self.is_sqlite else {},
+            max_overflow=-1 if self.is_sqlite else 0, hide_parameters=True,  # an error's text carries no secret
         )  # fmt: skip
         engine.dialect.pyops_keyring = self.keyring  # type: ignore[attr-defined]
+        event.listen(engine, "begin", self._begin_read if query_only else self._begin_write)
         if self.is_sqlite:
             event.listen(engine, "connect", partial(self._prepare, query_only))
-            event.listen(engine, "begin", self._begin_read if query_only else self._begin_write)
-            if not query_only:
-                event.listen(engine, "checkin", self._leave)
+            event.listen(engine, "checkout", self._refuse_another_file)
+        if not query_only:
+            event.listen(engine, "checkin", self._leave)
         return engine
 
     def _prepare(self, query_only: bool, connection: sqlite3.Connection, _record: object) -> None:
@@ -104,29 +102,39 @@ class Database:
             insist(switch, unless=sqlite3.OperationalError, deadline=time.monotonic() + self.wait_s)
         for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-16000", f"query_only={query_only}"):
             connection.execute(f"PRAGMA {pragma}")
+        self._inode = self._inode or self._file.stat().st_ino
+
+    def _refuse_another_file(self, *_: object) -> None:
+        if not self._file.exists() or self._file.stat().st_ino != self._inode:  # what is written now would be lost
+            raise Refused(503, f"{self._file.name} was replaced or removed meanwhile; start the tool again.")
 
     def _begin_read(self, connection: Connection) -> None:
+        begin = "BEGIN" if self.is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
         if connection.get_execution_options().get("snapshot", True):
-            connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql(begin)
 
     def _begin_write(self, connection: Connection) -> None:
         if "seated" not in connection.info:
             seated = ExitStack()
-            seated.enter_context(self._turnstile.seat())
+            if self.is_sqlite:
+                seated.enter_context(self.turnstile.seat())
             seated.callback(http.forbid("a write transaction is open"))
             connection.info["seated"] = seated
         # Only here, outside of a transaction, SQLite takes this switch; a migration turns it off for itself.
         is_on = connection.get_execution_options().get("foreign_keys", "ON")
-        connection.exec_driver_sql(f"PRAGMA foreign_keys={is_on}")
+        begin = [f"PRAGMA foreign_keys={is_on}", "BEGIN IMMEDIATE"]
+        if not self.is_sqlite:  # one writer at a time there, too: what one reads, no other changes before it writes
+            begin = [f"SET LOCAL lock_timeout = '{self.wait_s}s'", f"SELECT pg_advisory_xact_lock({TURN})"]
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for statement in begin:
+                connection.exec_driver_sql(statement)
         except OperationalError as error:
-            if "database is locked" not in str(error):
+            if not re.search("database is locked|lock timeout", str(error)):
                 raise
-            raise Busy from error  # a program that is not ours holds the database
+            raise Busy from error  # on SQLite: a program that is not ours holds the database
 
-    def _leave(self, connection: sqlite3.Connection | None, record: Any) -> None:
-        if connection and connection.in_transaction:  # COMMIT itself failed, which SQLAlchemy takes for an end
+    def _leave(self, connection: Any, record: Any) -> None:
+        if self.is_sqlite and connection and connection.in_transaction:  # COMMIT failed, for SQLAlchemy an end
             connection.rollback()
         record.info.pop("seated", ExitStack()).close()
 
@@ -134,7 +142,7 @@ class Database:
 def prepare_folder(data_dir: Path) -> str:
     """Make the data folder; a warning about its file system, or "". UserError when it cannot be written."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(0o700, parents=True, exist_ok=True)
         with TemporaryFile(dir=data_dir):
             pass
         for file in data_dir.glob("app.db*"):  # SQLite would open them, and refuse the first write
