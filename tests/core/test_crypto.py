@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import StatementError
 from sqlmodel import SQLModel
@@ -60,6 +60,19 @@ def test_the_first_key_encrypts_and_all_decrypt(tmp_path: Path) -> None:
     new = rotated.encrypt("new")
     (tmp_path / KEY_FILE).write_text(keys[0])
     assert Keyring.load(tmp_path).decrypt(new) == "new"
+
+
+def test_the_key_is_read_once_and_a_new_one_counts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyring, reads = Keyring.load(tmp_path), list[Path]()
+    read = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path: reads.append(path) or read(path))
+    old = [keyring.encrypt("hello") for _ in range(3)]
+    assert reads == []
+    (tmp_path / KEY_FILE).write_text(f"{Fernet.generate_key().decode()}\n{read(tmp_path / KEY_FILE)}")
+    new = keyring.encrypt("hello")
+    assert [keyring.decrypt(each) for each in [*old, new]] == ["hello"] * 4 and len(reads) == 1
+    with pytest.raises(InvalidToken):
+        Fernet(read(tmp_path / KEY_FILE).split()[1]).decrypt(new)
 
 
 @pytest.mark.parametrize(
