@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from sqlmodel import select
 from starlette.testclient import TestClient
 
+from core import auth
 from core.alerts import Found, Message
 from core.builtin.alerts.findings import deliver
 from core.db import Database
@@ -129,6 +130,15 @@ def test_findings_with_a_day_are_a_calendar_for_who_has_its_address(
 
 def test_a_calendar_with_a_wrong_secret_is_not_there(served: TestClient) -> None:
     assert served.get("/-/alerts/calendar/guess").status_code == 404
+
+
+@pytest.mark.parametrize(("scopes", "status"), [("/shop", 404), ("", 200), ("/-/alerts", 200)])
+def test_a_token_opens_the_calendar_within_its_scopes(
+    scopes: str, status: int, served: TestClient, database: Database
+) -> None:
+    with database.write(TESTER) as db:
+        secret = auth.make_token(db, "robot", "viewer", scopes=scopes)
+    assert served.get(f"/-/alerts/calendar/{secret}").status_code == status
 
 
 def test_a_channel_is_tried(client: TestClient, hook: Any, message: Callable[[str], None]) -> None:
