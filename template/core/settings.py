@@ -86,7 +86,8 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """Where people reach the tool, without a slash at the end."""
-        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host
+        plain = f"[{self.host}]" if ":" in self.host else self.host
+        host = "localhost" if self.host in ("0.0.0.0", "::") else plain
         return self.base_url.rstrip("/") or f"http://{host}:{self.port}"
 
     @property

@@ -98,6 +98,8 @@ def test_the_base_url_loses_its_slash_or_is_made_of_host_and_port(monkeypatch: p
     assert load().url == "http://127.0.0.1:8000"
     monkeypatch.setenv("HOST", "0.0.0.0")
     assert load().url == "http://localhost:8000"
+    monkeypatch.setenv("HOST", "::1")
+    assert load().url == "http://[::1]:8000"
     monkeypatch.setenv("BASE_URL", "https://tool.example.com/")
     assert load().url == "https://tool.example.com"
 
