@@ -25,7 +25,7 @@ def restored() -> Iterator[None]:
 def written(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..., str]:
     """What a log with some settings writes of a failure."""
 
-    def write(**options: object) -> str:
+    def write(*, path: str = "/", **options: object) -> str:
         out = io.StringIO()
         monkeypatch.setattr(sys, "stderr", out)
         log.configure(settings.model_copy(update=options))
@@ -34,7 +34,7 @@ def written(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[...
             raise ValueError(len(secret))
         except ValueError:
             with log.context(request_id="r-1"):
-                structlog.stdlib.get_logger("core.test").exception("it failed", job="tidy")
+                structlog.stdlib.get_logger("core.test").exception("it failed", job="tidy", path=path)
                 logging.getLogger("other").info("from a library")
         return out.getvalue()
 
@@ -56,6 +56,13 @@ def test_what_is_no_terminal_gets_json(written: Callable[..., str]) -> None:
 def test_a_traceback_shows_no_values(written: Callable[..., str], log_format: str) -> None:
     text = written(log_format=log_format)
     assert "Traceback" in text and "ValueError: 7" in text and "hunter2" not in text
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_value_cannot_forge_a_line_or_move_the_cursor(written: Callable[..., str], log_format: str) -> None:
+    text = written(log_format=log_format, path="/\x1b[2J\nit is well\x85")
+    assert "[2J" in text and not {"\x1b", "\x85"} & set(text)
+    assert "\nit is well" not in text
 
 
 def test_less_than_the_level_is_not_written(written: Callable[..., str]) -> None:
