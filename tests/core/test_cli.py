@@ -111,8 +111,7 @@ def test_a_link_leads_to_where_the_tool_was_served_last(
 def test_a_password_is_read_from_standard_input(core: Command, database: Database) -> None:
     core("users", "add", "ann")
     assert core("users", "password", "ann", typed="correct horse battery\n").code == 0
-    with database.write(TESTER) as db:
-        assert auth.check_password(db, "ann", "correct horse battery")
+    assert auth.prove(database, TESTER, "ann", "correct horse battery")
 
 
 def test_what_the_command_line_writes_is_audited(core: Command, database: Database) -> None:

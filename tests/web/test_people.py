@@ -163,8 +163,7 @@ def test_a_new_password_needs_the_current_one(
     browser = browser_as("viewer")
     browser.post("/-/account/password", data={"password": PASSWORD})
     assert browser.post("/-/account/password", data={"current": current, "password": new}).status_code == status
-    with database.read() as db:
-        assert bool(auth.check_password(db, "viewer-in-a-browser", new)) is (status == 303)
+    assert bool(auth.prove(database, TESTER, "viewer-in-a-browser", new)) is (status == 303)
 
 
 def test_a_token_of_ones_own_is_shown_once_used_and_revoked(browser_as: ClientAs, stored: Stored) -> None:
@@ -233,6 +232,19 @@ def test_a_token_never_may_more_than_its_owner(client: TestClient, browser_as: C
     assert (program.get("/shop").status_code, program.post("/shop/sell/go").status_code) == (200, 403)
     client.post("/-/people/1/disable")
     assert program.get("/shop").status_code == 401
+
+
+def test_what_a_token_writes_names_its_owner_whatever_it_is_called(browser_as: ClientAs, stored: Stored) -> None:
+    token_of(browser_as("operator"), name="ann", role="operator").post(
+        "/shop/sell/go", headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert [e.actor for e in stored(AuditEntry) if e.table == "shop_item"] == ["ann of operator-in-a-browser"]
+
+
+def test_a_disabled_person_gets_no_link(client: TestClient, ann: User) -> None:
+    client.post("/-/people/1/disable")
+    response = client.post("/-/people/1/link")
+    assert (response.status_code, "Ann is disabled" in html(response).one("main").text) == (409, True)
 
 
 def test_a_token_makes_no_tokens_and_has_no_account(client: TestClient) -> None:

@@ -1,18 +1,21 @@
 """Signing in and out: links, passwords, cookies, and sessions that end."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete
 from sqlmodel import select
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from core import Session, auth, now, security
 from core.auth import SignedIn, SignInLink
 from core.db import Database
 from core.settings import Settings
 from core.testing import TESTER, html
-from tests.web.asking import ClientAs
+from tests.core.samples import full_disk
+from tests.web.asking import ELSEWHERE, ClientAs
 
 PASSWORD = "correct horse battery"
 
@@ -168,6 +171,26 @@ def test_a_busy_database_signs_nobody_out(browser_as: ClientAs, db: Session) -> 
     assert browser.get("/services").status_code == 200
 
 
+def test_a_full_disk_refuses_writes_and_keeps_nobody_from_reading(
+    browser_as: ClientAs, db: Session, names: Callable[[], set[str]]
+) -> None:
+    browser = browser_as("operator")
+    db.get(SignedIn, auth.fingerprint(browser.cookies["test-tool-session"])).seen_at = now() - timedelta(minutes=6)
+    db.commit()
+    with full_disk():
+        assert (browser.get("/services").status_code, browser.post("/shop/sell/go").status_code) == (200, 500)
+    assert names() == set()
+    assert browser.post("/shop/sell/go").status_code == 303
+
+
+def test_no_log_holds_the_secret_of_an_address(link: str, served: TestClient) -> None:
+    with capture_logs() as logs:
+        served.post(link, headers=ELSEWHERE)
+        served.get(f"{link}/")
+        served.get(link)
+    assert [line["path"] for line in logs] == ["/-/sign-in/…", "/-/sign-in/…/", "/-/sign-in/…"]
+
+
 def test_other_ways_in_are_on_the_sign_in_page_and_in_nobodys_menu(served: TestClient, client: TestClient) -> None:
     ways = html(served.get("/-/sign-in?next=/services?q=a")).all("main a[role=button], main a.btn")
     assert [(way.text, way.attribute("href")) for way in ways] == [("Just look", "/shop/open?next=/services%3Fq%3Da")]
@@ -185,6 +208,9 @@ def test_every_cookie_is_named_after_the_tool(cookie: str, path: str, browser_as
     [("http://tool.internal", True), ("https://tool.internal", False), ("http://localhost:8000", False),
      ("http://127.0.0.1", False), ("http://[::1]:8000", False)],
 )  # fmt: skip
-def test_plain_http_to_another_machine_is_warned_of(url: str, is_exposed: bool, served: TestClient) -> None:
+def test_plain_http_to_another_machine_is_warned_of(url: str, is_exposed: bool, link: str, served: TestClient) -> None:
     served.base_url = url
     assert ("This address is plain HTTP" in html(served.get("/-/sign-in")).one("main").text) is is_exposed
+    with capture_logs() as logs:
+        served.post(link)
+    assert [line["user"] for line in logs if "over plain HTTP" in line["event"]] == ["Ann"] * is_exposed

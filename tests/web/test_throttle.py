@@ -1,5 +1,6 @@
 """Guessing passwords gets slower, for a name and for an address, and never keeps a sign-in link out."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -84,6 +85,22 @@ def test_what_was_long_ago_is_swept(served: TestClient, database: Database) -> N
     guess(served, "Carl")
     with database.read() as db:
         assert len(db.execute(select(Attempt)).scalars().all()) == 2
+
+
+@pytest.fixture
+def crowd() -> Iterator[None]:
+    """Two others whose passwords are being checked."""
+    with auth._hashing, auth._hashing:
+        yield
+
+
+@pytest.mark.usefixtures("crowd")
+def test_who_is_not_checked_for_the_crowd_was_not_wrong(link: str, served: TestClient, database: Database) -> None:
+    response = served.post("/-/sign-in", data=RIGHT)
+    assert response.status_code == 429
+    assert "Many are signing in at this moment; try again" in html(response).one("main").text
+    with database.read() as db:
+        assert db.execute(select(Attempt)).all() == []
 
 
 def test_what_was_typed_as_a_name_is_not_kept(served: TestClient, database: Database) -> None:
