@@ -26,8 +26,6 @@ from .http import LOOPBACK
 from .settings import Settings
 
 STATIC_URL = "/-/static/"
-_TOKEN = re.compile(r"[\w-]{40,}")  # a secret of ours in a path, which is not for the log
-PROXY = "the proxy"  # the issuer of who comes through PROXY_USER_HEADER
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"/-/health", "/-/ready"}  # asked every few seconds; a good answer is no news
 _CLOSED = "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -83,7 +81,7 @@ class Gate:
         finally:
             await answer.settle(500)
         took, user = round((time.perf_counter() - began) * 1000, 1), getattr(request.state.identity, "name", None)
-        path = _TOKEN.sub("…", request.scope["path"])
+        path = re.sub(r"[\w-]{40,}", "…", request.scope["path"])  # a secret is not for the log
         tell = logger.debug if path in PROBES and answer.status == 200 else logger.info
         tell("request", method=request.method, path=path, status=answer.status, ms=took, user=user)
 
@@ -98,7 +96,7 @@ class Gate:
             return error
         is_bearer = identity is not None and identity.kind == "token"
         if writes and not is_bearer and not is_same_origin(connection):
-            return Refused(403, "This request came from another site, so nothing was done.")
+            return Refused(403, "This came from another site, so nothing was done; or a proxy changes the Host header.")
         if identity is None and (is_bearing(connection) or is_socket or not self.is_public(scope)):
             return Refused(401, "Sign in, or send a token that is valid.")
         if identity and not identity.reaches(scope["path"], writes=writes):
@@ -239,7 +237,7 @@ def _by_proxy(headers: Headers, database: Database, settings: Settings) -> Ident
         raise Refused(400, "A header that names you came more than once; the proxy must replace what callers send.")
     actor = Actor(names[0], "proxy", did="Come in through the proxy")
     told = [group.strip() for group in ",".join(groups).split(",")]
-    user = auth.admit(database, actor, PROXY, names[0], groups=told, roles=settings.proxy_roles)
+    user = auth.admit(database, actor, "the proxy", names[0], groups=told, roles=settings.proxy_roles)
     return Identity(user.name, auth.known_role(user.role), "user", user.id)
 
 

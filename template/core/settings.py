@@ -86,9 +86,8 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """Where people reach the tool, without a slash at the end."""
-        plain = f"[{self.host}]" if ":" in self.host else self.host
-        host = "localhost" if self.host in ("0.0.0.0", "::") else plain
-        return self.base_url.rstrip("/") or f"http://{host}:{self.port}"
+        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host
+        return self.base_url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def database(self) -> str:

@@ -19,15 +19,14 @@ from sqlmodel import SQLModel
 from .. import http
 from ..audit import Actor, Change
 from ..crypto import Keyring
-from ..errors import Busy, Refused, UserError
+from ..errors import Busy, UserError
 from .session import Session, Upserted
 from .turnstile import WAIT_S, Turnstile, insist
 
 __all__ = ["Actor", "Change", "Database", "Session", "Upserted"]
 
 CONNECTIONS = 40
-TURN = 7_967  # the number of the lock that PostgreSQL's writers queue at
-_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"}
+_REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"}
 
 # Alembic can only drop or change a constraint that has a name.
 SQLModel.metadata.naming_convention = {
@@ -43,7 +42,7 @@ class Database:
     def __init__(self, url: str, *, keyring: Keyring, wait_s: float = WAIT_S) -> None:
         self.url, self.wait_s, self.keyring = make_url(url), wait_s, keyring
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self._file, self._inode = Path(str(self.url.database)), 0
+        self._file, self._inode = Path(str(self.url.database)) if self.is_sqlite else keyring.path, 0
         self.turnstile = Turnstile(self._file, wait_s=wait_s)
         self.writer = self._engine(query_only=False)
         self.reader = self._engine(query_only=True)
@@ -92,8 +91,7 @@ class Database:
         if self.is_sqlite:
             event.listen(engine, "connect", partial(self._prepare, query_only))
             event.listen(engine, "checkout", self._refuse_another_file)
-        if not query_only:
-            event.listen(engine, "checkin", self._leave)
+        event.listen(engine, "checkin", self._leave)
         return engine
 
     def _prepare(self, query_only: bool, connection: sqlite3.Connection, _record: object) -> None:
@@ -106,7 +104,7 @@ class Database:
 
     def _refuse_another_file(self, *_: object) -> None:
         if not self._file.exists() or self._file.stat().st_ino != self._inode:  # what is written now would be lost
-            raise Refused(503, f"{self._file.name} was replaced or removed meanwhile; start the tool again.")
+            raise Busy(f"{self._file.name} was replaced or removed meanwhile; start the tool again.")
 
     def _begin_read(self, connection: Connection) -> None:
         begin = "BEGIN" if self.is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -116,15 +114,14 @@ class Database:
     def _begin_write(self, connection: Connection) -> None:
         if "seated" not in connection.info:
             seated = ExitStack()
-            if self.is_sqlite:
-                seated.enter_context(self.turnstile.seat())
+            seated.enter_context(self.turnstile.seat())
             seated.callback(http.forbid("a write transaction is open"))
             connection.info["seated"] = seated
         # Only here, outside of a transaction, SQLite takes this switch; a migration turns it off for itself.
         is_on = connection.get_execution_options().get("foreign_keys", "ON")
         begin = [f"PRAGMA foreign_keys={is_on}", "BEGIN IMMEDIATE"]
         if not self.is_sqlite:  # one writer at a time there, too: what one reads, no other changes before it writes
-            begin = [f"SET LOCAL lock_timeout = '{self.wait_s}s'", f"SELECT pg_advisory_xact_lock({TURN})"]
+            begin = [f"SET LOCAL lock_timeout = '{self.wait_s}s'", "SELECT pg_advisory_xact_lock(hashtext('writer'))"]
         try:
             for statement in begin:
                 connection.exec_driver_sql(statement)
@@ -143,8 +140,7 @@ def prepare_folder(data_dir: Path) -> str:
     """Make the data folder; a warning about its file system, or "". UserError when it cannot be written."""
     try:
         data_dir.mkdir(0o700, parents=True, exist_ok=True)
-        with TemporaryFile(dir=data_dir):
-            pass
+        TemporaryFile(dir=data_dir).close()
         for file in data_dir.glob("app.db*"):  # SQLite would open them, and refuse the first write
             if not os.access(file, os.R_OK | os.W_OK):
                 raise PermissionError(errno.EACCES, f"{file.name} belongs to another user")
@@ -152,8 +148,8 @@ def prepare_folder(data_dir: Path) -> str:
         mend = f"chown -R {os.getuid()} {data_dir} (in a container: the host's folder mounted there)"
         raise UserError(f"{data_dir} cannot be written ({error.strerror}); give it to this user: {mend}") from error
     kind = _file_system(data_dir)
-    is_remote = kind in _NETWORK_FILE_SYSTEMS
-    return f"{data_dir} is on {kind}: SQLite corrupts there; use a local disk or DATABASE_URL." if is_remote else ""
+    wrong = f"{data_dir} is on {kind}: SQLite corrupts there; use a local disk or DATABASE_URL."
+    return wrong if kind in _REMOTE else ""
 
 
 def _file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:
