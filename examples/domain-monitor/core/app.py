@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from . import alerts, api, audit, auth, builtin, crypto, log, marks, migrations, pages, scheduler, settings
+from . import alerts, api, auth, builtin, crypto, log, marks, migrations, pages, scheduler, settings
 from .db import Actor, Database, prepare_folder
 from .errors import CoreError, Refused, UserError, in_one_line
 from .feature import Feature
@@ -86,7 +86,6 @@ class App:
         if warning := prepare_folder(configured.data_dir):
             logger.warning(warning)
         database = Database(configured.database, keyring=crypto.Keyring.load(configured.data_dir))
-        audit.watch(database)
         clock = scheduler.Scheduler(self.declared_jobs(configured), database, scheduler.Runner(configured, database))
         return Runtime(self, configured, database, clock)
 

@@ -1,20 +1,41 @@
-"""The audit: who wrote what, when, from where; filled by the session itself, only ever appended to."""
+"""The audit: who wrote what, when, from where; filled by every session at its commit, only ever appended to."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, Column, insert
+from sqlalchemy import JSON, Column, Connection, insert
 from sqlmodel import Field, SQLModel
 
-from .db import Database, Session
 from .time import now
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who is writing: a person, a token, a job, the command line."""
+
+    name: str
+    kind: str = "system"
+    request_id: str = ""
+    address: str = ""
+    did: str = ""
+
+
+class Change(NamedTuple):
+    """One row that was created, updated or deleted, or one bulk statement."""
+
+    op: str
+    table: str
+    key: str
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 class AuditEntry(SQLModel, table=True):
     """One change of one row, or one bulk statement."""
 
     __tablename__ = "core_audit"
-
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = Field(index=True)
     actor: str = Field(index=True)
@@ -29,12 +50,9 @@ class AuditEntry(SQLModel, table=True):
     address: str
 
 
-def watch(database: Database) -> None:
-    """Record every change that a session of this database commits, in the same transaction."""
-    database.before_commit = _record
-
-
-def _record(session: Session) -> None:
-    who = dict(vars(session.actor))
-    shared = {"at": now(), "actor": who.pop("name"), "actor_kind": who.pop("kind"), **who}
-    session.connection().execute(insert(AuditEntry), [shared | change._asdict() for change in session.changes])
+def record(connect: Callable[[], Connection], actor: Actor, changes: Sequence[Change]) -> None:
+    """Write down what somebody changed, in the transaction that changes it."""
+    if changes:
+        who = dict(vars(actor))
+        shared = {"at": now(), "actor": who.pop("name"), "actor_kind": who.pop("kind"), **who}
+        connect().execute(insert(AuditEntry), [shared | change._asdict() for change in changes])

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from math import ceil
 from threading import BoundedSemaphore
 from typing import Any
@@ -24,6 +23,7 @@ SHORTEST_PASSWORD, LONGEST_NAME = 12, 100
 FREE_TRIES = 5, 20  # wrong passwords of a name, and of an address (a whole office's?), within TRIES_WINDOW
 TRIES_WINDOW = timedelta(minutes=15)
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)  # doubled at each further wrong one
+_NO_PASSWORD = "$argon2id$v=19$m=65536,t=3,p=4$sSUrzpgfUy67I6vX7GHoVg$zD/lAu1HldvMh92HIN9Lr/l3BQQhdvavZXKdPDNVvO0"
 _hashing = BoundedSemaphore(2)  # passwords checked at once: guessing must not take the machine from others
 _AUDITED = {"info": {"audited": True}}
 
@@ -82,9 +82,6 @@ class Token(SQLModel, table=True):
     user_id: int | None = Field(default=None, foreign_key="core_user.id", ondelete="CASCADE", index=True)
 
 
-Opens = type[SignedIn] | type[Token]
-
-
 class Attempt(SQLModel, table=True):
     """How many wrong passwords came for one name, or from one address, and when the last one did."""
 
@@ -134,15 +131,11 @@ def find_user(db: Session, name: str) -> User | None:
 def admit(
     database: Database, actor: Actor, issuer: str, subject: str, *, groups: list[str], roles: Mapping[str, Role]
 ) -> User:
-    """The user whom somebody else vouches for, with the highest role that a group, or "*", gives now.
-
-    Made at the first time; never matched by name, which people may choose over there. Refused (403) when no group
-    has a role, or the user is disabled here.
-    """
+    """The user whom somebody else vouches for, with the highest role that a group, or "*", gives now; else Refused."""
     role = max((roles[group] for group in ("*", *groups) if group in roles), key=ROLES.index, default=None)
     if role is None:
         raise Refused(403, "None of your groups may use this tool. Ask whoever runs it to give one of them a role.")
-    known = select(User).where(col(User.issuer) == issuer, col(User.subject) == subject)
+    known = select(User).where(col(User.issuer) == issuer, col(User.subject) == subject)  # never by a name they chose
     with database.read() as db:
         user = db.execute(known).scalar()
     if user is None or user.role != role:
@@ -159,7 +152,9 @@ def admit(
 
 
 def make_link(db: Session, user: User) -> str:
-    """Make a new sign-in link for a user, as a path; it works once, for 24 hours."""
+    """Make a new sign-in link for a user, as a path; it works once, for 24 hours. Refused when they may not sign in."""
+    if not user.is_active:
+        raise Refused(409, f"{user.name} is disabled, so no link would sign them in; enable them first, under People.")
     secret = new_token()
     db.add(SignInLink(fingerprint=fingerprint(secret), user_id=user.id or 0, expires_at=now() + LINK_LIFETIME))
     return f"/-/sign-in/{secret}"
@@ -204,7 +199,7 @@ def sign_out(db: Session, user: User) -> str:
 
 
 def disable(db: Session, user: User) -> str:
-    """Keep a user from signing in, and end their sessions, links and tokens."""
+    """Keep a user from signing in, end their sessions and links, and let their tokens rest."""
     _keep_an_admin(db, user)
     user.is_active = False
     sign_out(db, user)
@@ -221,36 +216,28 @@ DEEDS: dict[str, Callable[[Session, User], str]] = {"disable": disable, "enable"
 
 
 def prove(database: Database, actor: Actor, name: str, password: str) -> User | None:
-    """The active user of a name and password. A try is counted before it is checked, so that many at once count too.
-
-    Refused (429) while the name or the address must wait. A sign-in link works meanwhile.
-    """
+    """The active user of a name and password; Refused (429) while the name or the address must wait, or many try."""
     keys = fingerprint(f"name {name.casefold()}"), fingerprint(f"address {actor.address}")  # a name may be a password
-    with database.write(actor) as db:
-        db.bulk(delete(Attempt).where(col(Attempt.at) < now() - LONGEST_WAIT - TRIES_WINDOW), why="long ago")
-        for key, free in zip(keys, FREE_TRIES, strict=True):
-            _count(db, db.get(Attempt, key) or Attempt(fingerprint=key), free)
-    with database.read() as db:  # hashing keeps no writer waiting
-        user = check_password(db, name, password)
-    if user:
-        with database.write(actor) as db:
-            by_name, by_address = (update(Attempt).where(col(Attempt.fingerprint) == key) for key in keys)
-            db.bulk(by_name.values(wrong=0), why="signed in")
-            db.bulk(by_address.values(wrong=col(Attempt.wrong) - 1), why="signed in")
-    return user
-
-
-def check_password(db: Session, name: str, password: str) -> User | None:
-    """The active user of a name and password; as slow for an unknown name. Refused (429) while others are checked."""
-    user = find_user(db, name)
-    stored = user.password_hash if user and user.password_hash else _no_password()
-    if not _hashing.acquire(timeout=0.5):
+    if not _hashing.acquire(timeout=0.5):  # before the try is counted: who is not checked was not wrong
         raise Refused(429, "Many are signing in at this moment; try again in a few seconds.")
     try:
-        fits = PasswordHash.recommended().verify(password, stored)
+        with database.write(actor) as db:  # counted before it is checked, so that many at once count too
+            db.bulk(delete(Attempt).where(col(Attempt.at) < now() - LONGEST_WAIT - TRIES_WINDOW), why="long ago")
+            for key, free in zip(keys, FREE_TRIES, strict=True):
+                _count(db, db.get(Attempt, key) or Attempt(fingerprint=key), free)
+        with database.read() as db:
+            user = find_user(db, name)
+        stored = (user and user.password_hash) or _NO_PASSWORD  # as slow for an unknown name
+        fits = PasswordHash.recommended().verify(password, stored)  # it keeps no writer waiting
     finally:
         _hashing.release()
-    return user if user and fits and user.is_active and user.password_hash else None
+    if not (user and user.is_active and user.password_hash and fits):
+        return None
+    with database.write(actor) as db:
+        by_name, by_address = (update(Attempt).where(col(Attempt.fingerprint) == key) for key in keys)
+        db.bulk(by_name.values(wrong=0), why="signed in")
+        db.bulk(by_address.values(wrong=col(Attempt.wrong) - 1), why="signed in")
+    return user
 
 
 def sign_in(db: Session, user: User, *, days: int, address: str, agent: str) -> str:
@@ -268,13 +255,14 @@ def end_session(db: Session, key: str) -> None:
         db.changes.append(Change("sign out", "core_session", key, {}, {}))
 
 
-def identity_of(db: Session, secret: str, kind: Opens) -> Identity | None:
+def identity_of(db: Session, secret: str, kind: type[SignedIn | Token]) -> Identity | None:
     """Who a session's or a token's secret stands for; somebody's token has at most their role and ends with them."""
     row, user = _opened_by(db, secret, kind)
     if isinstance(row, Token):
         role, used_at = min(row.role, user.role if user else row.role, key=ROLES.index), row.last_used_at
+        name = f"{row.name} of {user.name}" if user else row.name  # people name tokens as they like
         is_stale = used_at is None or now() - used_at > SEEN_EVERY
-        return Identity(row.name, known_role(role), "token", row.id, tuple(row.scopes.split()), is_stale=is_stale)
+        return Identity(name, known_role(role), "token", row.id, tuple(row.scopes.split()), is_stale=is_stale)
     if user is None:
         return None
     return Identity(user.name, known_role(user.role), "user", user.id, is_stale=now() - row.seen_at > SEEN_EVERY)
@@ -337,8 +325,3 @@ def _count(db: Session, row: Attempt, free: int) -> None:
         raise Refused(429, text, headers={"Retry-After": str(ceil(left_s))})
     row.wrong, row.at = 1 if at > free_at + TRIES_WINDOW else row.wrong + 1, at
     db.add(row)
-
-
-@cache
-def _no_password() -> str:
-    return PasswordHash.recommended().hash("nobody has this password")

@@ -33,6 +33,7 @@ class Keyring:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._known: dict[tuple[int, ...], MultiFernet] = {}  # by the file's version
 
     @classmethod
     def load(cls, data_dir: Path) -> "Keyring":
@@ -59,7 +60,11 @@ class Keyring:
 
     def _read(self) -> MultiFernet:
         try:
-            return MultiFernet([Fernet(key) for key in self.path.read_text().split()])
+            file = self.path.stat()  # each time, so that a new key counts at once
+            version = file.st_mtime_ns, file.st_ino, file.st_size
+            keys = self._known.get(version) or MultiFernet([Fernet(key) for key in self.path.read_text().split()])
+            self._known = {version: keys}
+            return keys
         except OSError as error:
             raise UserError(f"{self.path} cannot be read ({error.strerror}); it must be a file of this user") from error
         except ValueError as error:

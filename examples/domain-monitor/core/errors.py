@@ -35,7 +35,6 @@ def in_one_line(error: BaseException, project: Path) -> str:
     """An error as "app/pages.py:12: KeyError: 'x'": the innermost place in the project's own code first."""
     said = str(error) if isinstance(error, CoreError) else f"{type(error).__name__}: {error}"
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    if isinstance(error, SyntaxError) and error.filename:
-        places.append((error.filename, error.lineno))
+    places += [(error.filename, error.lineno)] if isinstance(error, SyntaxError) and error.filename else []
     own = [f"{name[len(f'{project}/') :]}:{line}: " for name, line in places if name.startswith(f"{project}/app/")]
     return said if isinstance(error, CoreError) else f"{own[-1] if own else ''}{said}"

@@ -18,8 +18,8 @@ def configure(settings: Settings) -> None:
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level]
     shared += [structlog.stdlib.add_logger_name, structlog.processors.TimeStamper(fmt="iso", utc=True)]
-    plain = structlog.dev.plain_traceback  # the pretty one prints every local variable, secrets among them
-    on_terminal = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    dev, plain = structlog.dev, structlog.dev.plain_traceback  # the pretty one prints all local variables, secrets too
+    on_terminal = [dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain, repr_native_str=True)]
     json: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *(json if as_json else on_terminal)]
     handler = logging.StreamHandler()

@@ -18,7 +18,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
-from . import alerts, audit, log, marks
+from . import alerts, log, marks
 from .crypto import Keyring
 from .db import Actor, Change, Database, Session
 from .errors import Busy, Refused
@@ -248,7 +248,6 @@ def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
     log.configure(settings)
     database = Database(settings.database, keyring=Keyring.load(settings.data_dir), wait_s=PATIENCE_S)
-    audit.watch(database)
     state, why = "succeeded", ("", "")
     with log.context(run=str(run_id), job=job.name), database.reading_each() as db:
         row = db.get_one(JobRun, run_id)

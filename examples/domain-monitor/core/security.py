@@ -1,15 +1,17 @@
 """The gate in front of everything: who asks, from where, may they; and the headers that keep a browser strict."""
 
-import contextlib
+import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 from urllib.parse import quote
 
 from anyio import CapacityLimiter, sleep, to_thread
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
@@ -20,10 +22,10 @@ from . import auth, log
 from .auth import Identity
 from .db import Actor, Database, Session
 from .errors import Busy, Refused
+from .http import LOOPBACK
 from .settings import Settings
 
 STATIC_URL = "/-/static/"
-PROXY = "the proxy"  # the issuer of who comes through PROXY_USER_HEADER
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"/-/health", "/-/ready"}  # asked every few seconds; a good answer is no news
 _CLOSED = "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -79,8 +81,7 @@ class Gate:
         finally:
             await answer.settle(500)
         took, user = round((time.perf_counter() - began) * 1000, 1), getattr(request.state.identity, "name", None)
-        route = getattr(request.scope.get("route"), "path", "")
-        path = route if "{secret}" in route else request.url.path
+        path = re.sub(r"[\w-]{40,}", "…", request.scope["path"])  # a secret is not for the log
         tell = logger.debug if path in PROBES and answer.status == 200 else logger.info
         tell("request", method=request.method, path=path, status=answer.status, ms=took, user=user)
 
@@ -95,7 +96,7 @@ class Gate:
             return error
         is_bearer = identity is not None and identity.kind == "token"
         if writes and not is_bearer and not is_same_origin(connection):
-            return Refused(403, "This request came from another site, so nothing was done.")
+            return Refused(403, "This came from another site, so nothing was done; or a proxy changes the Host header.")
         if identity is None and (is_bearing(connection) or is_socket or not self.is_public(scope)):
             return Refused(401, "Sign in, or send a token that is valid.")
         if identity and not identity.reaches(scope["path"], writes=writes):
@@ -111,7 +112,7 @@ class Gate:
         if is_bearing(connection):  # never the cookie beside it: a program must learn that its token is wrong
             secret = connection.headers["authorization"][len("bearer ") :].strip()
             find: Callable[..., Identity | None] = partial(_by_secret, auth.Token, secret)
-        elif connection.url.path.startswith(STATIC_URL):
+        elif scope["path"].startswith(STATIC_URL):
             return None
         elif header and connection.headers.get(header):
             find = partial(_by_proxy, connection.headers)
@@ -169,6 +170,11 @@ def is_bearing(connection: HTTPConnection) -> bool:
     return connection.headers.get("authorization", "").lower().startswith("bearer ")
 
 
+def is_exposed(request: Request) -> bool:
+    """Whether others can read on the way what is sent: plain HTTP, to another machine."""
+    return request.url.scheme == "http" and request.url.hostname not in LOOPBACK
+
+
 def local(path: str) -> str:
     """A path of this tool; "/" for anything that could lead elsewhere."""
     is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
@@ -199,6 +205,8 @@ def set_cookie(response: Response, request: Request, name: str, value: str, *, m
 def welcome(request: Request, db: Session, user: auth.User, target: str) -> Response:
     """Sign this browser in as somebody, and go on to a path of this tool."""
     settings: Settings = request.app.state.runtime.settings
+    if is_exposed(request):
+        logger.warning("signed in over plain HTTP; put TLS in front", user=user.name, host=request.url.hostname)
     agent, days = request.headers.get("user-agent", ""), settings.session_days
     secret = auth.sign_in(db, user, days=days, address=actor_of(request).address, agent=agent)
     response = RedirectResponse(local(target), 303)
@@ -214,11 +222,11 @@ def actor_of(request: Request, did: str = "") -> Actor:
     return Actor(name, kind, request.scope["state"]["request_id"], address, did)
 
 
-def _by_secret(kind: auth.Opens, secret: str, database: Database, settings: Settings) -> Identity | None:
+def _by_secret(kind: Any, secret: str, database: Database, settings: Settings) -> Identity | None:
     with database.read() as db:
         identity = auth.identity_of(db, secret, kind)
-    if identity and identity.is_stale and not database.is_busy:  # else the next request notes it
-        with contextlib.suppress(Busy), database.write(Actor(identity.name, identity.kind)) as db:
+    if identity and identity.is_stale and not database.turnstile.queue:  # else the next request notes it
+        with suppress(Busy, SQLAlchemyError, OSError), database.write(Actor(identity.name, identity.kind)) as db:
             auth.touch(db, identity, secret, days=settings.session_days)
     return identity
 
@@ -229,7 +237,7 @@ def _by_proxy(headers: Headers, database: Database, settings: Settings) -> Ident
         raise Refused(400, "A header that names you came more than once; the proxy must replace what callers send.")
     actor = Actor(names[0], "proxy", did="Come in through the proxy")
     told = [group.strip() for group in ",".join(groups).split(",")]
-    user = auth.admit(database, actor, PROXY, names[0], groups=told, roles=settings.proxy_roles)
+    user = auth.admit(database, actor, "the proxy", names[0], groups=told, roles=settings.proxy_roles)
     return Identity(user.name, auth.known_role(user.role), "user", user.id)
 
 

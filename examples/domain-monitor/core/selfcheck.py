@@ -12,8 +12,7 @@ from sqlalchemy import text
 from .crypto import Keyring
 from .db import Actor, Database
 
-PROCESSES = 4
-ACTOR = Actor("selfcheck")
+PROCESSES, ACTOR = 4, Actor("selfcheck")
 BOTH = text("SELECT value, pair FROM counter")
 
 

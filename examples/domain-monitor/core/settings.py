@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """Where people reach the tool, without a slash at the end."""
         host = "localhost" if self.host in ("0.0.0.0", "::") else self.host
-        return self.base_url.rstrip("/") or f"http://{host}:{self.port}"
+        return self.base_url.rstrip("/") or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def database(self) -> str:

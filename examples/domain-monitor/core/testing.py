@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlmodel import col
 from starlette.testclient import TestClient
 
-from . import alerts, audit, auth, cli, crypto, http, marks, migrations
+from . import alerts, auth, cli, crypto, http, marks, migrations
 from .app import App
 from .db import Actor, Database, Session
 from .jobs import JobRun, Run, RunLog, arguments_of
@@ -101,7 +101,6 @@ def settings(app: App, migrated: Path, tmp_path: Path) -> Settings:
 def database(settings: Settings) -> Iterator[Database]:
     """The test's database."""
     with closing(Database(settings.database, keyring=crypto.Keyring.load(settings.data_dir))) as opened:
-        audit.watch(opened)
         yield opened
 
 

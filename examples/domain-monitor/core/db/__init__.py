@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,15 +17,16 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
 from .. import http
+from ..audit import Actor, Change
 from ..crypto import Keyring
 from ..errors import Busy, UserError
-from .session import Actor, Change, Session, Upserted, Watch
+from .session import Session, Upserted
 from .turnstile import WAIT_S, Turnstile, insist
 
 __all__ = ["Actor", "Change", "Database", "Session", "Upserted"]
 
 CONNECTIONS = 40
-_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"}
+_REMOTE = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "glusterfs", "ceph"}
 
 # Alembic can only drop or change a constraint that has a name.
 SQLModel.metadata.naming_convention = {
@@ -40,8 +42,8 @@ class Database:
     def __init__(self, url: str, *, keyring: Keyring, wait_s: float = WAIT_S) -> None:
         self.url, self.wait_s, self.keyring = make_url(url), wait_s, keyring
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.before_commit: Watch | None = None
-        self._turnstile = Turnstile(Path(str(self.url.database)), wait_s=wait_s)
+        self._file, self._inode = Path(str(self.url.database)) if self.is_sqlite else keyring.path, 0
+        self.turnstile = Turnstile(self._file, wait_s=wait_s)
         self.writer = self._engine(query_only=False)
         self.reader = self._engine(query_only=True)
 
@@ -54,11 +56,6 @@ class Database:
         options = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         return Session(self.reader.execution_options(snapshot=False, **options))
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a write would have to wait for another of this process."""
-        return bool(self._turnstile.queue)
-
     @contextmanager
     def write(self, actor: Actor) -> Iterator[Session]:
         """A transaction that writes: commits at the end, rolls back on an exception; Busy after waiting `wait_s`."""
@@ -68,7 +65,7 @@ class Database:
 
     def writing(self, actor: Actor) -> Session:
         """A session for writing; the caller commits and closes. It queues at its first statement."""
-        return Session(self.writer, actor=actor, before_commit=self.before_commit)
+        return Session(self.writer, actor=actor)
 
     def analyze(self) -> None:
         """Let SQLite look at what its indexes hold, a few rows of each: its plans depend on it."""
@@ -84,18 +81,17 @@ class Database:
 
     def _engine(self, *, query_only: bool) -> Engine:
         # SQLite: we write BEGIN; a busy timeout comes first; writers queue at the turnstile, which is fair, not here.
-        own = {"connect_args": {"isolation_level": None, "timeout": self.wait_s}, "max_overflow": -1}
         engine = create_engine(
             self.url, pool_size=CONNECTIONS, pool_timeout=self.wait_s, pool_use_lifo=True,
-            hide_parameters=True,  # an error's text must not carry a secret into a log
-            **own if self.is_sqlite else {"max_overflow": 0},
+            connect_args={"isolation_level": None, "timeout": self.wait_s} if self.is_sqlite else {},
+            max_overflow=-1 if self.is_sqlite else 0, hide_parameters=True,  # an error's text carries no secret
         )  # fmt: skip
         engine.dialect.pyops_keyring = self.keyring  # type: ignore[attr-defined]
+        event.listen(engine, "begin", self._begin_read if query_only else self._begin_write)
         if self.is_sqlite:
             event.listen(engine, "connect", partial(self._prepare, query_only))
-            event.listen(engine, "begin", self._begin_read if query_only else self._begin_write)
-            if not query_only:
-                event.listen(engine, "checkin", self._leave)
+            event.listen(engine, "checkout", self._refuse_another_file)
+        event.listen(engine, "checkin", self._leave)
         return engine
 
     def _prepare(self, query_only: bool, connection: sqlite3.Connection, _record: object) -> None:
@@ -104,29 +100,38 @@ class Database:
             insist(switch, unless=sqlite3.OperationalError, deadline=time.monotonic() + self.wait_s)
         for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-16000", f"query_only={query_only}"):
             connection.execute(f"PRAGMA {pragma}")
+        self._inode = self._inode or self._file.stat().st_ino
+
+    def _refuse_another_file(self, *_: object) -> None:
+        if not self._file.exists() or self._file.stat().st_ino != self._inode:  # what is written now would be lost
+            raise Busy(f"{self._file.name} was replaced or removed meanwhile; start the tool again.")
 
     def _begin_read(self, connection: Connection) -> None:
+        begin = "BEGIN" if self.is_sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
         if connection.get_execution_options().get("snapshot", True):
-            connection.exec_driver_sql("BEGIN")
+            connection.exec_driver_sql(begin)
 
     def _begin_write(self, connection: Connection) -> None:
         if "seated" not in connection.info:
             seated = ExitStack()
-            seated.enter_context(self._turnstile.seat())
+            seated.enter_context(self.turnstile.seat())
             seated.callback(http.forbid("a write transaction is open"))
             connection.info["seated"] = seated
         # Only here, outside of a transaction, SQLite takes this switch; a migration turns it off for itself.
         is_on = connection.get_execution_options().get("foreign_keys", "ON")
-        connection.exec_driver_sql(f"PRAGMA foreign_keys={is_on}")
+        begin = [f"PRAGMA foreign_keys={is_on}", "BEGIN IMMEDIATE"]
+        if not self.is_sqlite:  # one writer at a time there, too: what one reads, no other changes before it writes
+            begin = [f"SET LOCAL lock_timeout = '{self.wait_s}s'", "SELECT pg_advisory_xact_lock(hashtext('writer'))"]
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for statement in begin:
+                connection.exec_driver_sql(statement)
         except OperationalError as error:
-            if "database is locked" not in str(error):
+            if not re.search("database is locked|lock timeout", str(error)):
                 raise
-            raise Busy from error  # a program that is not ours holds the database
+            raise Busy from error  # on SQLite: a program that is not ours holds the database
 
-    def _leave(self, connection: sqlite3.Connection | None, record: Any) -> None:
-        if connection and connection.in_transaction:  # COMMIT itself failed, which SQLAlchemy takes for an end
+    def _leave(self, connection: Any, record: Any) -> None:
+        if self.is_sqlite and connection and connection.in_transaction:  # COMMIT failed, for SQLAlchemy an end
             connection.rollback()
         record.info.pop("seated", ExitStack()).close()
 
@@ -134,9 +139,8 @@ class Database:
 def prepare_folder(data_dir: Path) -> str:
     """Make the data folder; a warning about its file system, or "". UserError when it cannot be written."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=data_dir):
-            pass
+        data_dir.mkdir(0o700, parents=True, exist_ok=True)
+        TemporaryFile(dir=data_dir).close()
         for file in data_dir.glob("app.db*"):  # SQLite would open them, and refuse the first write
             if not os.access(file, os.R_OK | os.W_OK):
                 raise PermissionError(errno.EACCES, f"{file.name} belongs to another user")
@@ -144,8 +148,8 @@ def prepare_folder(data_dir: Path) -> str:
         mend = f"chown -R {os.getuid()} {data_dir} (in a container: the host's folder mounted there)"
         raise UserError(f"{data_dir} cannot be written ({error.strerror}); give it to this user: {mend}") from error
     kind = _file_system(data_dir)
-    is_remote = kind in _NETWORK_FILE_SYSTEMS
-    return f"{data_dir} is on {kind}: SQLite corrupts there; use a local disk or DATABASE_URL." if is_remote else ""
+    wrong = f"{data_dir} is on {kind}: SQLite corrupts there; use a local disk or DATABASE_URL."
+    return wrong if kind in _REMOTE else ""
 
 
 def _file_system(path: Path, mounts: Path = Path("/proc/mounts")) -> str:

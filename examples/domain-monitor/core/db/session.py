@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -11,51 +10,29 @@ from pydantic.fields import FieldInfo
 from sqlalchemy import Engine, Insert, Table, TextClause, bindparam, event, inspect, select, tuple_
 from sqlalchemy.engine import Result
 from sqlalchemy.orm import ORMExecuteState, SessionTransaction
+from sqlalchemy.orm.attributes import History
 from sqlalchemy.sql.dml import UpdateBase
 from sqlmodel import Session as SQLModelSession
 from sqlmodel import SQLModel
 
-from .. import log
+from .. import audit, log
+from ..audit import Actor, Change
 from ..crypto import Encrypted
 from ..errors import CoreError
 
 LONGEST_WRITE_S = 0.5
 BATCH = 500
 MASK = "••••"
-_SECRET = re.compile("password|passphrase|secret|token|credential|api_key|private_key")
+_SECRET = re.compile("passw|passphrase|secret|token|credential|webhook|(api|private|access|ssh)_?key", re.IGNORECASE)
 _BULK = "pyops_bulk"
-_WRITES = re.compile(r"\s*(insert|update|delete|replace)\b", re.IGNORECASE)
+_WRITES = re.compile(r"(?is)(\s|--[^\n]*|/\*.*?\*/)*+(with\b.*\)\s*)?(insert|update|delete|replace)\b")
+_SAY_WHY = "what writes many rows must say why: db.bulk(delete(Model).where(…), why='…')"
 _PLAIN = (str, int, float, bool, type(None))
-Watch = Callable[["Session"], None]
 _Given = Mapping[str, Any]
 _Row = dict[str, Any]
 _Key = tuple[Any, ...]
 _Rows = dict[_Key, _Row]
 logger = log.get("core.db")
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who is writing: a person, a token, a job, the command line."""
-
-    name: str
-    kind: str = "system"
-    request_id: str = ""
-    address: str = ""
-    did: str = ""
-
-
-SYSTEM = Actor("system")
-
-
-class Change(NamedTuple):
-    """One row that was created, updated or deleted, or one bulk statement."""
-
-    op: str
-    table: str
-    key: str
-    before: _Row
-    after: _Row
 
 
 class Upserted(NamedTuple):
@@ -69,19 +46,17 @@ class Upserted(NamedTuple):
 class Session(SQLModelSession):
     """A SQLModel session that knows who writes, and what was written."""
 
-    def __init__(self, bind: Engine, *, actor: Actor = SYSTEM, before_commit: Watch | None = None) -> None:
+    def __init__(self, bind: Engine, *, actor: Actor | None = None) -> None:
         # A closed session stays closed: used again, as by an answer that streams, it would begin anew, for ever.
         super().__init__(bind, expire_on_commit=False, close_resets_only=False)
-        self.actor, self.before_commit = actor, before_commit
-        self.changes: list[Change] = []
+        self.actor, self.changes = actor or Actor("system"), list[Change]()
         self.began = 0.0  # when the open transaction did; 0 for none, so that ending it waits for nobody
         self._savepoints: dict[SessionTransaction, int] = {}  # how many changes there were before
 
     def commit(self) -> None:
-        """Flush, let the audit write its rows, commit."""
+        """Flush, record in the audit what was written, commit."""
         self.flush()
-        if self.changes and self.before_commit:
-            self.before_commit(self)
+        audit.record(self.connection, self.actor, self.changes)
         began = self.began or time.monotonic()
         super().commit()
         if (held := time.monotonic() - began) > LONGEST_WRITE_S:
@@ -98,6 +73,9 @@ class Session(SQLModelSession):
             values = {k: v for k, v in given if k in table.c and (v is not None or not isinstance(statement, Insert))}
             self.note(table, statement.__visit_name__, after={"why": why, "rows": rows, **values})
         return rows
+
+    def _bulk_save_mappings(self, *_: Any, **__: Any) -> None:  # of bulk_save_objects and its like, which flush nothing
+        raise CoreError(_SAY_WHY)
 
     def upsert(self, model: type[SQLModel], rows: Iterable[_Given], *, key: str | tuple[str, ...]) -> Upserted:
         """Insert the rows whose key is new, update those that differ, leave the others alone.
@@ -180,18 +158,27 @@ def _record_flush(session: Session, _context: object) -> None:
             state = inspect(row)
             told = {a.columns[0].name: state.attrs[a.key].history for a in state.mapper.column_attrs}
             told = {name: history for name, history in told.items() if op != "update" or history.has_changes()}
-            before = {n: (h.deleted or h.unchanged or (None,))[0] for n, h in told.items() if op != "create"}
+            for link in (one for one in state.mapper.relationships if one.secondary is not None):
+                if (change := state.attrs[link.key].history).has_changes():
+                    told[link.key] = History(_keys(change.added), (), _keys(change.deleted))
+            # What was expired before it was set is not known any more; None would be a wrong answer.
+            before = {n: was[0] for n, h in told.items() if op != "create" and (was := h.deleted or h.unchanged)}
             after = {n: (h.added or h.unchanged or (None,))[0] for n, h in told.items() if op != "delete"}
             if told:
                 key = state.mapper.primary_key_from_instance(row)
                 session.note(state.mapper.local_table, op, key, before=before, after=after)
 
 
+def _keys(rows: Iterable[Any]) -> list[str]:
+    """The keys of rows that another is linked with by a table between them, as one value."""
+    return [", ".join(" ".join(map(str, inspect(row).mapper.primary_key_from_instance(row))) for row in rows)]
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _refuse_bulk(state: ORMExecuteState) -> None:
     written = _WRITES.match(state.statement.text) if isinstance(state.statement, TextClause) else None
     if (written or state.is_insert or state.is_update or state.is_delete) and not state.execution_options.get(_BULK):
-        raise CoreError("a statement that writes many rows must say why: db.bulk(statement, why='…')")
+        raise CoreError(_SAY_WHY)
 
 
 @event.listens_for(Session, "do_orm_execute")

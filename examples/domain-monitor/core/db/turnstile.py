@@ -53,12 +53,11 @@ class Turnstile:
                     next(iter(self.queue.values())).set()
 
 
-def insist(once: Callable[[], object], *, unless: type[Exception], deadline: float) -> None:
+def insist(once: Callable[[], object], *, unless: type[Exception], deadline: float) -> object:
     """Call a function again and again until it no longer raises an error; at the deadline, the error passes."""
     while True:
         try:
-            once()
-            return
+            return once()
         except unless:
             if time.monotonic() > deadline:
                 raise

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, inspect
 from sqlmodel import SQLModel
@@ -109,9 +110,10 @@ def _snapshot(database: Database, folder: Path) -> None:
             return
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / f"before-migration-{now():%Y%m%d-%H%M%S}-{os.getpid()}.db"
-        with closing(sqlite3.connect(draft := target.with_suffix(".part"))) as copy:
-            connection.connection.driver_connection.backup(copy)  # type: ignore[union-attr]
-        draft.rename(target)
+        with TemporaryDirectory(dir=folder) as scratch:  # what breaks off must leave a full disk its room
+            with closing(sqlite3.connect(draft := Path(scratch, target.name))) as copy:
+                connection.connection.driver_connection.backup(copy)  # type: ignore[union-attr]
+            draft.rename(target)
     for old in sorted(folder.glob("before-migration-*.db"))[:-SNAPSHOTS_KEPT]:
         old.unlink(missing_ok=True)  # another process may migrate at the same time
     logger.info("snapshot", file=str(target))

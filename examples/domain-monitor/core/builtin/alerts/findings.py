@@ -136,7 +136,8 @@ def calendar(secret: str, db: DB, request: Request) -> Response:
     """Open findings that have a date, as iCalendar (RFC 5545)."""
     from icalendar import Calendar, Event  # here, for it takes 0.1 s
 
-    if auth.identity_of(db, secret, auth.Token) is None:
+    reader = auth.identity_of(db, secret, auth.Token)
+    if reader is None or not reader.reaches("/-/alerts/calendar", writes=False):
         raise Refused(404, "This calendar was revoked; make a new address on the alerts page.")
     tool = serving(request).settings.tool_name
     made = Calendar.new(prodid="-//PyOps//EN")

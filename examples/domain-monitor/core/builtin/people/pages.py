@@ -13,7 +13,6 @@ from ...crypto import fingerprint
 from ...db import Session
 from ...errors import Refused
 from ...forms import Field, Form
-from ...http import LOOPBACK
 from ...marks import ROLES
 from ...pages import DB, CurrentUser, Data, Go, Params, View, action, page, serving
 from ...settings import Settings
@@ -51,9 +50,8 @@ def sign_in_with_password(request: Request, db: DB, data: Data) -> View | Respon
 
 
 def _sign_in(request: Request, target: str, *, status: int = 200, name: str = "", error: str = "") -> View:
-    is_exposed = request.url.scheme == "http" and request.url.hostname not in LOOPBACK  # it can be read on the way
-    shown: dict[str, Any] = {"next": security.local(target), "name": name, "error": error, "is_exposed": is_exposed}
-    return View("sign_in.html", status=status, title="Sign in", **shown)
+    shown: dict[str, Any] = {"next": security.local(target), "name": name, "is_exposed": security.is_exposed(request)}
+    return View("sign_in.html", status=status, title="Sign in", error=error, **shown)
 
 
 @page("/-/sign-in/{secret}", public=True)
