@@ -105,11 +105,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
             url = httpx2.URL(self.base_url)
         except httpx2.InvalidURL as error:
             raise HttpError(self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable") from None
-        way, may_proxy = (
-            self.transport,
-            url.host not in LOOPBACK and self.transport is None,
-        )  # none reaches this machine
-        self._http = httpx2.Client(base_url=url, auth=self.auth, verify=_tls(), transport=way, trust_env=may_proxy)
+        own: dict[str, Any] = {"auth": self.auth, "verify": _tls(), "transport": self.transport}
+        may_proxy = self.transport is None and url.host not in LOOPBACK  # no proxy reaches this machine
+        self._http = httpx2.Client(base_url=url, trust_env=may_proxy, **own)
         self._http.headers.update({"User-Agent": "pyops", **self.headers})
         self._http.timeout = httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0))
 

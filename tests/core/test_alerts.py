@@ -9,13 +9,14 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from core import CoreError, DeclarationError, Finding, alert, marks
+from core import App, CoreError, DeclarationError, Feature, Finding, alert, marks
 from core.alerts import Found, Message, compare, forget, in_words, look, open_count, put
 from core.db import Database
 from core.jobs import JobRun, Run
 from core.settings import Channel, Settings
 from core.testing import TESTER
 from core.time import now, today
+from tests.web.test_feature import module
 
 WEEK = timedelta(days=7)
 
@@ -182,9 +183,11 @@ def test_a_wrong_finding_fails_the_run_and_resolves_nothing(
         look("disks", "", marks.AlertMark(every="1h", remind="7d"), findings, run=run, settings=settings)
 
 
-def test_a_wrong_period_is_refused_with_its_place() -> None:
-    with pytest.raises(DeclarationError, match=r"test_alerts.py:\d+: 'hourly' is no duration"):
-        alert(every="hourly")(disks)
+@pytest.mark.parametrize("declared", [{"every": "hourly"}, {"every": "1h", "remind": "hourly"}, {}], ids=str)
+def test_a_wrong_period_is_refused_at_the_start_with_its_place(declared: dict[str, str]) -> None:
+    source = f'@alert(**{declared})\ndef disks() -> None:\n    """Disks."""'
+    with pytest.raises(DeclarationError, match=r"shed/pages\.py:1: '.*' is no duration; write it like 90s"):
+        App(features=[Feature(module(source))])
 
 
 def test_an_alert_stays_a_function() -> None:

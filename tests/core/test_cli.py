@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -20,7 +21,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from app.services.models import Service
-from core import auth, cli
+from core import auth, cli, marks
 from core.app import App
 from core.auth import User
 from core.db import Database
@@ -71,6 +72,13 @@ def core(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
         return Done(code if isinstance(code, int) else 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def declare(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Adds a job to the tool's first feature."""
+    feature = app.features[0]
+    return lambda function: monkeypatch.setattr(feature, "jobs", [*feature.jobs, (function, marks.of(function))])
 
 
 def real(*arguments: str, cwd: Path = PROJECT, **environment: str) -> Done:
@@ -174,11 +182,10 @@ def test_a_job_runs_and_shows_its_log(core: Command, database: Database) -> None
 
 @pytest.mark.slow
 def test_a_job_that_fails_exits_with_one_and_queues_its_retry(
-    core: Command, database: Database, app: App, monkeypatch: pytest.MonkeyPatch
+    core: Command, database: Database, declare: Callable[[Any], None]
 ) -> None:
-    failing = sample_jobs.declared(sample_jobs.fail)
-    monkeypatch.setitem(app.jobs, "tests.fail", (failing.function, failing.mark))
-    done = core("jobs", "run", "tests.fail")
+    declare(sample_jobs.fail)
+    done = core("jobs", "run", "services.fail")
     assert (done.code, done.out.splitlines()[-1]) == (1, "failed")
     with database.read() as db:
         states = list(db.execute(select(col(JobRun.state)).order_by(col(JobRun.id))).scalars())
@@ -192,11 +199,9 @@ def test_a_paused_job_is_listed_as_such(core: Command, database: Database) -> No
 
 
 @pytest.mark.slow
-def test_a_job_is_run_with_parameters(
-    core: Command, database: Database, app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(app.jobs, "tests.repeat", (sample_jobs.repeat, sample_jobs.declared(sample_jobs.repeat).mark))
-    done = core("jobs", "run", "tests.repeat", "word=a=b", "on=2026-05-01")
+def test_a_job_is_run_with_parameters(core: Command, database: Database, declare: Callable[[Any], None]) -> None:
+    declare(sample_jobs.repeat)
+    done = core("jobs", "run", "services.repeat", "word=a=b", "on=2026-05-01")
     assert (done.code, "info    a=b datetime.date(2026, 5, 1)" in done.out) == (0, True)
 
 
@@ -204,15 +209,15 @@ def test_a_job_is_run_with_parameters(
     ("given", "said"),
     [
         ("times=many", "times: Should be a valid integer, unable to parse string as an integer."),
-        ("tims=3", "tests.repeat has no parameter 'tims'; it has word, times, on."),
+        ("tims=3", "services.repeat has no parameter 'tims'; it has word, times, on."),
     ],
     ids=["value", "name"],
 )
 def test_a_wrong_parameter_is_one_line(
-    core: Command, app: App, monkeypatch: pytest.MonkeyPatch, database: Database, given: str, said: str
+    core: Command, declare: Callable[[Any], None], database: Database, given: str, said: str
 ) -> None:
-    monkeypatch.setitem(app.jobs, "tests.repeat", (sample_jobs.repeat, sample_jobs.declared(sample_jobs.repeat).mark))
-    assert core("jobs", "run", "tests.repeat", given) == Done(1, "", f"error: {said}\n")
+    declare(sample_jobs.repeat)
+    assert core("jobs", "run", "services.repeat", given) == Done(1, "", f"error: {said}\n")
 
 
 def test_a_job_that_is_going_is_not_run_again(core: Command, database: Database) -> None:

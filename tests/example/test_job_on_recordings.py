@@ -67,7 +67,7 @@ def run_job(settings: Settings, database: Database) -> tuple[str, str]:
     with database.write(TESTER) as db:
         at = now()
         db.add(run := JobRun(job=JOB, state="running", started_by="test", started_at=at, beat_at=at))
-    state = Runner(settings, database).execute(app.declared_jobs(settings)[JOB], run)
+    state = Runner(settings, database).execute(app.jobs[JOB], run)
     with database.read() as db:
         lines = db.exec(select(RunLog).where(RunLog.run_id == run.id).order_by(col(RunLog.id))).all()
     return state, "\n".join(f"{line.level} {line.text}" for line in lines)

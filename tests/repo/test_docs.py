@@ -29,7 +29,12 @@ def test_the_guide_names_what_can_be_imported(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/guide.md", "docs/decisions.md", "docs/update.md", "examples/domain-monitor/README.md"]
+    "name",
+    [
+        "README.md",
+        *(f"docs/{page}.md" for page in ("guide", "decisions", "update", "ways-out")),
+        "examples/domain-monitor/README.md",
+    ],
 )
 def test_every_link_to_a_file_leads_somewhere(name: str) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", (REPOSITORY / name).read_text())

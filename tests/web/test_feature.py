@@ -8,14 +8,16 @@ from types import ModuleType
 import pytest
 from fastapi import APIRouter
 
-from core import App, DeclarationError, Feature, View, action, job, page
+from core import App, DeclarationError, Feature, View, action, alert, job, page
 from core.pages import Go
 
 
 def module(source: str, name: str = "shed.pages") -> ModuleType:
     """A module made of text."""
     made = ModuleType(name)
-    made.__dict__.update(page=page, action=action, job=job, View=View, Go=Go, APIRouter=APIRouter, Callable=Callable)
+    made.__dict__.update(
+        page=page, action=action, job=job, alert=alert, View=View, Go=Go, APIRouter=APIRouter, Callable=Callable
+    )
     exec(compile(source, f"{name.replace('.', '/')}.py", "exec"), made.__dict__)
     return made
 
@@ -77,12 +79,18 @@ def one(source: str) -> str:
     return f'{source}\ndef index() -> View:\n    """A page."""\n'
 
 
+ROUTER = "router = APIRouter(prefix='/a')\n@router.get('/{name}')\ndef answer(name: str) -> None: ..."
+PLAIN = "router = APIRouter()\nrouter.add_route('/a', lambda request: None, methods=['POST'])"
+
+
 @pytest.mark.parametrize(
     ("sources", "said"),
     [
         ([PAGES, PAGES], r"shed/pages\.py:2: GET /shed is taken by shed\.index; choose another path"),
         ([one('@page("/a/{id}")'), one('@page("/a/{name}")')], r"shed/pages\.py:1: GET /a/{name} is taken"),
-        ([one('@page("/-/jobs")')], r"jobs/pages\.py:\d+: GET /-/jobs is taken by shed\.index"),
+        ([one('@page("/a/{id}")'), ROUTER], r"shed/pages\.py:2: GET /a/{name} is taken by shed\.index; choose"),
+        ([ROUTER, ROUTER], r"shed/pages\.py:2: GET /a/{name} is taken by answer; choose another path"),
+        ([PLAIN], r"shed: /a asks for no role; write @router.get"),
         ([one('@page("/-/health")')], r"shed/pages\.py:1: GET /-/health is taken by is_healthy"),
         (
             [one('@page("/a", icon="glob")')],
@@ -90,6 +98,8 @@ def one(source: str) -> str:
         ),
         ([one('@page("/a", icon="zzzz")')], "there is no icon 'zzzz' .* perhaps globe, server, clock"),
         (['@job(cron="99 * * * *")\ndef j() -> None:\n    """J."""'], r"shed/pages\.py:1: .*99"),
+        (['@job(every="")\ndef j() -> None:\n    """J."""'], r"shed/pages\.py:1: '' is no duration"),
+        (['@job()\ndef j(days: int) -> None:\n    """J."""'], r"shed/pages\.py:1: j takes 'days', which a job"),
         (['@job(every="5m")\ndef j() -> None:\n    """J."""'] * 2, r"shed/pages\.py:1: there is a job shed\.j already"),
     ],
 )

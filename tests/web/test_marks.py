@@ -1,11 +1,11 @@
 """Marks only label; a wrong declaration fails at once, with its place and what to write instead."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 
-from core import Column, DeclarationError, Field, Form, Table, action, job, marks, page
+from core import Column, DeclarationError, Field, Form, Table, action, alert, job, marks, page
 from core.marks import ActionMark, JobMark, PageMark
 from tests.web.shop.models import Item
 
@@ -20,6 +20,16 @@ def documented() -> None:
 
 
 def undocumented() -> None: ...
+
+
+def lazy() -> Iterator[int]:
+    """A sentence for people."""
+    yield 1
+
+
+async def lazy_later() -> AsyncIterator[int]:
+    """A sentence for people."""
+    yield 1
 
 
 def copy(function: Callable[..., Any]) -> Any:
@@ -59,6 +69,9 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "job without docstring": (lambda: job(every="5m")(undocumented), HERE + "undocumented has no docstring"),
     "unknown role": (lambda: page("/a", role="boss")(documented), HERE + "role='boss' is no role; use one of viewer,"),
     "unknown role of a job": (lambda: job(role="boss")(documented), HERE + "role='boss' is no role"),
+    "job that yields": (lambda: job(every="5m")(lazy), HERE + "lazy yields; only an alert does, as a plain def"),
+    "async job that yields": (lambda: job()(lazy_later), HERE + "lazy_later yields; only an alert does"),
+    "async alert that yields": (lambda: alert(every="5m")(lazy_later), HERE + "lazy_later yields; only an alert does"),
     "path without slash": (lambda: page("a")(documented), HERE + r"the path 'a' must .*'/a'"),
     "path with query": (lambda: page("/a?b=1")(documented), HERE + r"the path '/a\?b=1'"),
     "path with space": (lambda: action("/a b")(documented), HERE + "the path '/a b'"),
