@@ -60,11 +60,21 @@ def again(store: Database, tmp_path: Path) -> Iterator[Callable[..., Database]]:
 
 
 @pytest.fixture(scope="session")
-def processes() -> ForkServerContext:
+def serve_forks() -> Callable[[], None]:
+    """Starts the server of the forks, with everything loaded."""
+
+    def start() -> None:
+        with pytest.MonkeyPatch.context() as patch:  # the server takes its module path from PYTHONPATH only
+            patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+            forkserver.ensure_running()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def processes(serve_forks: Callable[[], None]) -> ForkServerContext:
     """A way to start processes from a server that has everything loaded; it serves the runner too."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["core.testing", "core.scheduler", "tests.core.samples"])
-    with pytest.MonkeyPatch.context() as patch:  # the server takes its module path from PYTHONPATH only
-        patch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-        forkserver.ensure_running()
+    serve_forks()
     return context

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from datetime import date
@@ -76,6 +77,13 @@ def sleep_deaf(run: Run) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     run.log(f"pid {os.getpid()}")
     time.sleep(60)
+
+
+@job(timeout=3)
+def start_another(run: Run, seconds: int = 60) -> None:
+    """Start a process, which goes on by itself, and sleep."""
+    run.log(f"pid {subprocess.Popen(['sleep', '60']).pid}")
+    time.sleep(seconds)
 
 
 @job(timeout=20)

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from core import App, CoreError, DeclarationError, Feature, Finding, alert, marks
-from core.alerts import Found, Message, compare, forget, in_words, look, open_count, put
+from core.alerts import DELIVERY, Found, Message, compare, forget, in_words, look, open_count, put
 from core.db import Database
 from core.jobs import JobRun, Run
 from core.settings import Channel, Settings
@@ -108,6 +108,16 @@ def test_a_muted_finding_says_nothing_until_its_day(
     assert see() == said
 
 
+def test_a_finding_that_nobody_heard_of_while_it_was_muted_is_told_at_the_end(
+    see: Callable[..., str], database: Database
+) -> None:
+    see(FULL)
+    change(database, told_at=now() - WEEK, muted_until=today() + timedelta(days=1))
+    assert see(FULL) == ""
+    change(database, muted_until=today())
+    assert (see(FULL), see(FULL)) == ("still: db1: 93 % full", "")
+
+
 def test_a_muted_finding_that_comes_back_is_still_muted(see: Callable[..., str], database: Database) -> None:
     see(FULL)
     change(database, muted_until=today() + WEEK)
@@ -160,27 +170,42 @@ def test_many_messages_queue_one_delivery(database: Database, settings: Settings
         assert len(db.exec(select(JobRun)).all()) == 1
 
 
+def test_a_new_message_gives_the_delivery_that_waits_all_its_tries_back(database: Database, settings: Settings) -> None:
+    settings.notify = [channel()]
+    with database.write(TESTER) as db:
+        db.add(JobRun(job=DELIVERY, started_by="alerts", attempt=70, not_before=now() + WEEK))
+        db.flush()
+        put(db, settings, "two", "body")
+        assert [(run.attempt, run.not_before) for run in db.exec(select(JobRun))] == [(1, None)]
+
+
 def test_one_look_is_one_message(database: Database, settings: Settings) -> None:
     settings.notify = [channel()]
     with database.write(TESTER) as db:
         db.add(row := JobRun(job="disks", state="running", started_by="test"))
-    run = Run(database, row.id or 0, job="disks", did="")
+    run = Run(database, row.id or 0, job="disks", did="A disk is nearly full.")
     mark = marks.of(disks)
     assert isinstance(mark, marks.AlertMark)
-    look("disks", "A disk is nearly full.", mark, [FULL, Finding("db2", "full")], run=run, settings=settings)
+    look(mark, [FULL, Finding("db2", "full")], run=run, settings=settings)
     with database.read() as db:
         message = db.exec(select(Message)).one()
     assert message.title == "[Test tool] A disk is nearly full. (2 new)"
     assert message.body.splitlines()[:2] == ["new: db1: 93 % full", "new: db2: full"]
 
 
-@pytest.mark.parametrize("findings", [[FULL, FULL], ["full"]], ids=["one key twice", "no Finding"])
+@pytest.mark.parametrize(
+    "findings",
+    [[FULL, FULL], ["full"], [Finding(7, "full")], None],  # type: ignore[arg-type]
+    ids=["one key twice", "no Finding", "a key that is no text", "nothing returned"],
+)
 def test_a_wrong_finding_fails_the_run_and_resolves_nothing(
-    findings: list[Any], database: Database, settings: Settings
+    findings: Any, database: Database, settings: Settings, see: Callable[..., str], rows: Callable[[], list[Found]]
 ) -> None:
+    see(FULL)
     run = Run(database, 0, job="disks", did="")
-    with pytest.raises(CoreError, match="yield Finding"):
-        look("disks", "", marks.AlertMark(every="1h", remind="7d"), findings, run=run, settings=settings)
+    with pytest.raises(CoreError, match=r"disks yields .*; yield Finding"):
+        look(marks.AlertMark(every="1h", remind="7d"), findings, run=run, settings=settings)
+    assert rows()[0].resolved_at is None
 
 
 @pytest.mark.parametrize("declared", [{"every": "hourly"}, {"every": "1h", "remind": "hourly"}, {}], ids=str)

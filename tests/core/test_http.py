@@ -154,6 +154,16 @@ def test_other_statuses_are_replies_and_not_asked_again(serve: Callable[..., Ser
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(("status", "asked"), [(429, 2), (503, 2), (502, 1), (504, 1)])
+def test_what_was_sent_is_sent_again_only_when_it_cannot_have_arrived(
+    serve: Callable[..., Server], slept: list[float], status: int, asked: int
+) -> None:
+    server = serve(answer(status), answer())
+    with Client(server.url, sleep=slept.append) as client:
+        client.post("/orders", json={})
+    assert len(server.requests) == asked
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_busy_server_is_asked_again_after_longer_and_longer_waits(
     serve: Callable[..., Server], slept: list[float], status: int

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -178,9 +179,29 @@ def test_a_timeout_ends_the_process(database: Database, execute: Callable[[Any],
     assert not is_alive(int(pid[1].removeprefix("pid ")))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "state"), [(60, "timed out"), (0, "succeeded")], ids=["when it is ended", "at its end"]
+)
+def test_what_a_job_started_ends_with_it(
+    database: Database, execute: Callable[..., JobRun], seconds: int, state: str
+) -> None:
+    assert execute(sample_jobs.start_another, {"seconds": seconds}).state == state
+    wait_for(lambda: not is_alive(int(lines(database)[0][1].removeprefix("pid "))))
+
+
+def test_a_run_ends_though_the_server_of_the_forks_was_killed(
+    database: Database, begun: Callable[[Any], tuple[JobRun, int]], serve_forks: Callable[[], None]
+) -> None:
+    row, pid = begun(sample_jobs.sleep)
+    os.kill(forkserver._forkserver._forkserver_pid, 9)  # type: ignore[attr-defined]
+    wait_for(lambda: found(database, row).state == "failed")
+    wait_for(lambda: not is_alive(pid))
+    serve_forks()
+
+
 def test_a_job_that_leaves_has_failed(execute: Callable[[Any], JobRun]) -> None:
     row = execute(sample_jobs.leave)
-    assert (row.state, row.error) == ("failed", "the process ended with exit code 3")
+    assert (row.state, row.error[:38]) == ("failed", "the process ended with exit code 3; th")
 
 
 def test_a_job_that_cannot_be_found_by_its_process_has_failed(database: Database, runner: Runner) -> None:
@@ -234,7 +255,8 @@ def test_a_killed_process_is_a_failed_run_that_is_retried(
     row, pid = begun(sample_jobs.sleep)
     os.kill(pid, 9)
     wait_for(lambda: len(runs(database)) == 2)
-    assert (found(database, row).state, found(database, row).error) == ("failed", "the process ended with exit code -9")
+    assert found(database, row).state == "failed"
+    assert found(database, row).error == "the process ended with exit code -9; the tool's own log may say more"
     assert runs(database)[1].attempt == 2
 
 

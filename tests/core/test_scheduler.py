@@ -167,6 +167,18 @@ def test_a_beat_starts_what_is_queued_in_order(
     assert notes(scheduler) == queued[:RUNS_AT_ONCE]
 
 
+def test_a_run_that_waits_for_its_own_job_holds_up_no_other(
+    store: Database, make: Callable[..., Scheduler], notes: Callable[[Scheduler], list[int]]
+) -> None:
+    for state in ("running", "queued"):
+        add(store, state=state, beat_at=now())
+    other = add(store, job=RETRIED.name)
+    scheduler = make(BY_HAND, RETRIED)
+    notes(scheduler).extend([0] * (RUNS_AT_ONCE - 1))
+    scheduler.sweep()
+    assert notes(scheduler)[-1] == other
+
+
 @pytest.mark.parametrize(
     ("values", "started"),
     [
@@ -212,6 +224,30 @@ def test_a_run_whose_watcher_is_gone_is_interrupted_and_retried(
     assert (dead.state, dead.error) == ("interrupted", "the process that watched this run is gone")
     assert dead.ended_at and (again.state, again.attempt) == ("queued", 2)
     assert again.not_before and again.not_before > now() and notes(hasty) == []
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "back"])
+def test_after_a_jump_of_the_clock_a_run_is_not_dead_until_its_watcher_had_time(
+    store: Database, make: Callable[..., Scheduler], jump: timedelta
+) -> None:
+    add(store, state="running", beat_at=now() - timedelta(minutes=1))
+    scheduler = make(BY_HAND)
+    scheduler.ticked_at = now() - jump
+    scheduler.sweep()
+    assert runs(store)[0].state == "running"
+    scheduler.lease = timedelta()
+    scheduler.sweep()
+    assert runs(store)[0].state == "interrupted"
+
+
+def test_a_clock_that_was_ahead_does_not_keep_a_job_from_its_due_times(
+    store: Database, make: Callable[..., Scheduler]
+) -> None:
+    scheduler, ahead = make(EACH_MINUTE), now() + timedelta(days=400)
+    scheduler.claim(EACH_MINUTE, ahead)
+    scheduler._next[EACH_MINUTE.name] = scheduler.ticked_at = ahead
+    scheduler.sweep()
+    assert scheduler.claim(EACH_MINUTE, now() + timedelta(minutes=2)) == 2
 
 
 @pytest.mark.parametrize("job", [BY_HAND.name, "gone.job"])

@@ -24,6 +24,15 @@ def ask(db: DB, run: Run) -> None:
         get("/nowhere")
 
 
+async def wait(run: Run) -> None:
+    """Work as a coroutine."""
+    run.log("awaited")
+
+
+def test_a_job_that_is_a_coroutine_is_awaited(run_job: Callable[..., Ran]) -> None:
+    assert run_job(wait).log == ["info: awaited"]
+
+
 def get(path: str = "/health") -> str:
     reply = Client("https://shop.example.com").get(path)
     return f"{reply.status} {reply.text}"

@@ -1,6 +1,7 @@
 """The alerts pages: what is wrong, who knows of it, who hears of it."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,10 +13,11 @@ from pydantic import SecretStr
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from core import auth
+from core import auth, marks
 from core.alerts import Found, Message
-from core.builtin.alerts.findings import deliver
+from core.builtin.alerts.findings import GIVEN_UP_AFTER, deliver
 from core.db import Database
+from core.jobs import FIRST_RETRY, LONGEST_RETRY
 from core.settings import Channel, Settings
 from core.testing import TESTER, Ran, html
 from core.time import now, today
@@ -147,13 +149,16 @@ def test_a_channel_is_tried(client: TestClient, hook: Any, message: Callable[[st
     assert [said["message"] for said in hook.received] == ["This channel works."]
 
 
-@pytest.mark.parametrize("address", ["json://127.0.0.1:9/", "nonsense"], ids=["nobody there", "no address"])
+@pytest.mark.parametrize(
+    "address", ["json://127.0.0.1:9/", "tgram://hunter2secret/"], ids=["nobody there", "no address"]
+)
 def test_a_channel_that_cannot_be_reached_says_so(
     address: str, client: TestClient, message: Callable[[str], None]
 ) -> None:
     message(address)
     answer = client.post("/-/alerts/test", data={"channel": "ops"})
     assert (answer.status_code, "ops: the message did not go out" in answer.text) == (502, True)
+    assert "hunter2secret" not in answer.text
 
 
 def test_a_channel_that_is_not_there_is_said(client: TestClient) -> None:
@@ -176,6 +181,37 @@ def test_a_delivery_sends_each_message_once(
     message(hook.address)
     run_job(deliver), run_job(deliver)
     assert [said["title"] for said in hook.received] == ["2 new"]
+
+
+def test_a_channel_that_fails_holds_up_no_other(
+    database: Database, settings: Settings, hook: Any, message: Callable[[str], None], run_job: Callable[..., Ran]
+) -> None:
+    message("json://127.0.0.1:9/"), message("json://127.0.0.1:9/")
+    settings.notify.append(Channel(name="chat", url=SecretStr(hook.address)))
+    with database.write(TESTER) as db:
+        db.add(Message(channel="chat", title="later", body="b"))
+    assert run_job(deliver).failures == 1
+    assert [said["title"] for said in hook.received] == ["later"]
+
+
+def test_a_message_whose_sending_was_killed_is_at_the_end_of_the_next_run(
+    database: Database, hook: Any, message: Callable[[str], None], run_job: Callable[..., Ran]
+) -> None:
+    message(hook.address)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("core.builtin.alerts.findings.send", lambda *_: sys.exit(9))
+        run_job(deliver)
+    with database.write(TESTER) as db:
+        db.add(Message(channel="ops", title="later", body="b"))
+    run_job(deliver)
+    assert [said["title"] for said in hook.received] == ["later", "2 new"]
+
+
+def test_a_message_is_tried_for_as_long_as_it_is_kept() -> None:
+    mark = marks.of(deliver)
+    assert isinstance(mark, marks.JobMark)
+    pauses = [min(FIRST_RETRY * 2 ** min(n, 10), LONGEST_RETRY) for n in range(mark.retries)]
+    assert sum(pauses, timedelta()) > GIVEN_UP_AFTER
 
 
 def test_a_failed_delivery_is_seen_and_tried_again(

@@ -178,6 +178,13 @@ def test_running_a_paused_job_by_hand_says_that_it_is_paused(client: TestClient,
     assert len(asked(database)) == 1
 
 
+def test_a_run_that_waits_for_a_job_that_is_gone_can_be_cancelled(client: TestClient, ran: Add) -> None:
+    ran(id=7, job="shop.gone", state="queued", started_at=None, ended_at=None)
+    cancel = html(client.get("/-/jobs/runs/7")).one('main form[action$="/cancel"]')
+    assert client.post(cancel.attribute("action")).status_code == 303
+    assert html(client.get("/-/jobs/runs/7")).one("#run-state").text == "cancelled"
+
+
 def test_what_people_do_with_jobs_is_audited(client: TestClient, database: Database) -> None:
     client.post(f"/-/jobs/{JOB}/pause")
     client.post(f"/-/jobs/{JOB}/run", data={"item": "3"})
