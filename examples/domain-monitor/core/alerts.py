@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlmodel import Field, SQLModel, col
@@ -70,23 +71,22 @@ class Message(SQLModel, table=True):
     error: str = ""
 
 
-def look(name: str, summary: str, mark: AlertMark, found: Iterable[Finding], *, run: Run, settings: Settings) -> None:
+def look(mark: AlertMark, found: Any, *, run: Run, settings: Settings) -> None:
     """Compare what an alert yields with last time, and put what changed into one message; a part of the alert's run."""
     findings: dict[str, Finding] = {}
-    for one in found or ():
-        if not isinstance(one, Finding) or one.key in findings:
-            what = f"the key {one.key!r} twice" if isinstance(one, Finding) else f"{one!r}"
-            raise CoreError(f"{name} yields {what}; yield Finding(key, text), each with a key of its own")
+    for one in found if isinstance(found, Iterable) else [found]:  # nothing at all is a mistake, not "all is well"
+        if not (isinstance(one, Finding) and isinstance(one.key, str)) or one.key in findings:
+            raise CoreError(f"{run.job} yields {one!r}; yield Finding(key, text), each with a text of its own as key")
         findings[one.key] = one
 
     def compare_and_tell(db: Session) -> None:
-        told = compare(db, name, findings, remind=period(mark.remind))
+        told = compare(db, run.job, findings, remind=period(mark.remind))
         title, body = in_words(told)
         step.log(f"{len(findings):,} wrong now; {title or 'nothing changed'}")
         if told:
             is_critical = any(row.critical for kind, row in told if kind != "resolved")
             body = f"{body}\n\n{settings.url}/-/alerts"
-            put(db, settings, f"{summary} ({title})", body, is_critical=is_critical)
+            put(db, settings, f"{run.did} ({title})", body, is_critical=is_critical)
 
     with run.step("findings") as step:
         step.call(compare_and_tell)
@@ -110,13 +110,14 @@ def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: tim
         else:
             kind = "still" if not row.acknowledged_by and at - row.told_at >= remind else ""
         row.sqlmodel_update(vars(one))
-        if kind:
-            row.told_at = at
-            told.append((kind, row))
+        told += [(kind, row)] if kind else []
     for row in still.values():
         row.resolved_at = at
         told.append(("resolved", row))
-    return [(kind, row) for kind, row in told if row.muted_until is None or row.muted_until <= at.date()]
+    heard = [(kind, row) for kind, row in told if row.muted_until is None or row.muted_until <= at.date()]
+    for _, row in heard:
+        row.told_at = at
+    return heard
 
 
 def in_words(told: Sequence[tuple[str, Found]]) -> tuple[str, str]:
@@ -147,10 +148,9 @@ def open_count(db: Session) -> int:
 def put(db: Session, settings: Settings, title: str, body: str, *, is_critical: bool = False) -> int:
     """Leave a message for every channel that takes it, and have it delivered; how many take it."""
     wanted = [channel for channel in settings.notify if is_critical or not channel.only_critical]
-    named = f"[{settings.tool_name}] {title}"
-    db.add_all(Message(channel=channel.name, title=named, body=body) for channel in wanted)
+    db.add_all(Message(channel=channel.name, title=f"[{settings.tool_name}] {title}", body=body) for channel in wanted)
     waiting = update(JobRun).where(col(JobRun.job) == DELIVERY, col(JobRun.state) == "queued")
-    if wanted and not db.bulk(waiting.values(not_before=None), why="a new message"):
+    if wanted and not db.bulk(waiting.values(not_before=None, attempt=1), why="a new message"):
         db.add(JobRun(job=DELIVERY, started_by="alerts"))
     return len(wanted)
 
@@ -164,8 +164,9 @@ def send(channel: Channel, title: str, body: str) -> None:
 
         with apprise.LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
             to = apprise.Apprise()
-            if to.add(channel.url.get_secret_value()) and to.notify(body=body, title=title):
+            if not to.add(channel.url.get_secret_value()):  # whose own words quote it
+                raise CoreError(f"{channel.name}: the message did not go out: mend the channel's address in NOTIFY")
+            if to.notify(body=body, title=title):
                 return
-            words = " ".join(said.getvalue().split())
-    reason = words or "Apprise does not know its address, or the other side refused it"
-    raise CoreError(f"{channel.name}: the message did not go out: {reason}")
+            words = " ".join(said.getvalue().split()) or "the other side refused it"
+    raise CoreError(f"{channel.name}: the message did not go out: {words}")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
@@ -13,19 +13,23 @@ from zoneinfo import ZoneInfo
 from anyio import to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from sqlalchemy import text
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
-from . import alerts, api, auth, builtin, crypto, log, marks, migrations, pages, scheduler, settings
+from . import alerts, api, auth, crypto, log, marks, migrations, pages, scheduler, settings
+from .builtin.alerts import findings
+from .builtin.inside import pages as inside
+from .builtin.jobs import pages as jobs
+from .builtin.people import pages as people
 from .db import Actor, Database, prepare_folder
-from .errors import CoreError, Refused, UserError, in_one_line
+from .errors import CoreError, DeclarationError, Refused, UserError, in_one_line
 from .feature import Feature
 from .jobs import DeclaredJob, due_of
-from .marks import ActionMark, JobMark, PageMark
+from .marks import ActionMark, PageMark
 from .pages import CurrentUser, Runtime, View
 from .security import Gate, cookie_name, is_bearing, is_htmx, sign_in_first, wants_html
 from .settings import DEVELOPMENT, PROJECT, Settings
@@ -42,22 +46,33 @@ logger = log.get("core.app")
 class App:
     """A tool: its features in the order of the menu. Wrong declarations fail here, with file and line."""
 
-    def __init__(self, *, features: Sequence[Feature], settings: type[Settings] = Settings) -> None:
-        self.settings_class = settings
+    def __init__(
+        self, *, features: Sequence[Feature], settings: type[Settings] = Settings,
+        middleware: Sequence[Middleware] = (), lifespan: Callable[["App"], Any] = nullcontext,
+    ) -> None:  # fmt: skip
+        self.settings_class, self._around = settings, lifespan
         self.configured: Settings | None = None
         self.runtime: Runtime | None = None
         self.features = list(features)
-        self.builtins = builtin.features()
+        self.builtins = [Feature(one) for one in (findings, jobs, people, inside)]
         self.histories = [migrations.CORE, migrations.app_history()]
         self.assets = Assets(PROJECT / "app" / "static", CORE / "static")
-        self.api = FastAPI(openapi_url=None, lifespan=self._lifespan, max_body_size=LARGEST_BODY)
+        self.api = FastAPI(openapi_url=None, lifespan=self._lifespan, max_body_size=LARGEST_BODY, middleware=middleware)
         self.cards: list[pages.Card] = []
         self._public: list[re.Pattern[str]] = []
         self._mount_framework()
-        for feature in [*self.features, *self.builtins]:
+        for feature in self.features:
             self._mount(feature)
+        for feature in self.builtins:  # whose pages give way to the tool's own
+            feature.surface = [(f, m) for f, m in feature.surface if _shape(m.method, m.path) not in self._taken]
+            feature.pages = [one for one in feature.pages if one in feature.surface]
+            self._mount(feature)
+        self._menu = [[m for f in part for _, m in f.pages if m.nav] for part in (self.features, self.builtins)]
+        if "GET /" not in self._taken:
+            self.cards = [(feature.folder, *card) for feature in self.features for card in feature.cards]
+            self._add(pages.home(self.cards, self._menu[0]), pages.HOME, name="home")
         self._check_icons()
-        self.jobs = self._collect_jobs()
+        self.jobs = self._collect_jobs(ZoneInfo("UTC"))
         for kind in (Refused, HTTPException, RequestValidationError, Exception):
             self.api.add_exception_handler(kind, self.refuse)
         self.gate = Gate(self.api, is_public=self._is_public, runtime=self._running, refuse=self.refuse)
@@ -72,7 +87,7 @@ class App:
     def start(self, configured: Settings) -> None:
         """Open the database and start the clock; UserError when the database is not of this version."""
         log.configure(configured)
-        self.serve(runtime := self.open(configured))
+        self.runtime = self.api.state.runtime = runtime = self.open(configured)
         if behind := ready(runtime):
             raise UserError(f"{'; '.join(behind)}. Run: python -m core migrate")
         runtime.database.analyze()
@@ -86,17 +101,8 @@ class App:
         if warning := prepare_folder(configured.data_dir):
             logger.warning(warning)
         database = Database(configured.database, keyring=crypto.Keyring.load(configured.data_dir))
-        clock = scheduler.Scheduler(self.declared_jobs(configured), database, scheduler.Runner(configured, database))
-        return Runtime(self, configured, database, clock)
-
-    def serve(self, runtime: Runtime) -> None:
-        """Answer requests with this runtime from now on."""
-        self.runtime = self.api.state.runtime = runtime
-
-    def declared_jobs(self, configured: Settings) -> dict[str, DeclaredJob]:
-        """Every job by its name, with its due times in the configured time zone."""
-        zone = ZoneInfo(configured.timezone)
-        return {name: DeclaredJob(name, f, mark, due_of(mark, zone)) for name, (f, mark) in self.jobs.items()}
+        due, runner = self._collect_jobs(ZoneInfo(configured.timezone)), scheduler.Runner(configured, database)
+        return Runtime(self, configured, database, scheduler.Scheduler(due, database, runner))
 
     def stop(self) -> None:
         """Stop the clock and the runs, close the database."""
@@ -114,7 +120,8 @@ class App:
     async def _lifespan(self, _api: FastAPI) -> AsyncIterator[None]:
         try:
             self.start(self.configured or settings.load(self.settings_class))
-            yield
+            async with self._around(self):
+                yield
         finally:
             self.stop()
 
@@ -142,33 +149,34 @@ class App:
             return JSONResponse(api.document(self.api, self._running()[0]))
 
         self._public += [compile_path(path)[0] for path in ("/-/static/{name:path}", "/-/health", "/-/ready")]
-        menu = [mark for feature in self.features for _, mark in feature.pages]
-        self._menu = [[m for f in part for _, m in f.pages if m.nav] for part in (self.features, self.builtins)]
-        if not any(mark.path == "/" for mark in menu):
-            self.cards = [(feature.folder, *card) for feature in self.features for card in feature.cards]
-            self._add(pages.home(self.cards, menu), pages.HOME, name="home")
+        self._taken = {_shape("GET", str(r.path)): str(r.name) for r in iter_route_contexts(self.api.routes)}
 
     def _mount(self, feature: Feature) -> None:
         for function, mark in feature.surface:
             self._add(function, mark, name=f"{feature.name}.{function.__name__}", owner=feature.folder)
         for router in feature.routers:
-            for route in router.routes:
-                if isinstance(route, APIRoute):
-                    pages.refuse_waiting(route.endpoint)
+            for route in iter_route_contexts(router.routes):
+                if not isinstance(route.original_route, APIRoute | APIWebSocketRoute):
+                    raise DeclarationError(
+                        f"{feature.folder}: {route.path} asks for no role; write @router.get or the like"
+                    )
+                pages.refuse_waiting(route.original_route.endpoint)
+                for method in route.methods or ():
+                    self._take(route.original_route.endpoint, method, str(route.path), name=str(route.name))
             self.api.include_router(router, dependencies=[Depends(pages.access("viewer", writing="operator"))])
 
     def _add(self, function: Callable[..., Any], mark: PageMark | ActionMark, *, name: str, owner: str = "") -> None:
-        method = "GET" if isinstance(mark, PageMark) else "POST"
-        shape = _shape(mark.path)
-        for route in self.api.routes:
-            if isinstance(route, APIRoute) and _shape(route.path) == shape and method in (route.methods or ()):
-                taken = f"{method} {mark.path} is taken by {route.name}; choose another path."
-                raise marks.mistake(function, taken)
+        self._take(function, mark.method, mark.path, name=name)
         if mark.public:
             self._public.append(compile_path(mark.path)[0])
         answer, gates = pages.endpoint(function, mark, owner=owner), [Depends(pages.access(mark.role))]
         shown: dict[str, Any] = {"dependencies": [] if mark.public else gates, "include_in_schema": False}
-        self.api.add_api_route(mark.path, answer, methods=[method], name=name, response_model=None, **shown)
+        self.api.add_api_route(mark.path, answer, methods=[mark.method], name=name, response_model=None, **shown)
+
+    def _take(self, function: Callable[..., Any], method: str, path: str, *, name: str) -> None:
+        if holder := self._taken.get(address := _shape(method, path)):
+            raise marks.mistake(function, f"{method} {path} is taken by {holder}; choose another path.")
+        self._taken[address] = name
 
     def _check_icons(self) -> None:
         sprite = self.assets.find("icons.svg")
@@ -178,18 +186,17 @@ class App:
                 near = ", ".join(get_close_matches(mark.icon, known)) or "globe, server, clock"
                 raise marks.mistake(function, f"there is no icon {mark.icon!r} in icons.svg; perhaps {near}.")
 
-    def _collect_jobs(self) -> dict[str, tuple[Callable[..., Any], JobMark]]:
-        found: dict[str, tuple[Callable[..., Any], JobMark]] = {}
+    def _collect_jobs(self, zone: ZoneInfo) -> dict[str, DeclaredJob]:
+        found: dict[str, DeclaredJob] = {}
         for feature in [*self.features, *self.builtins]:
             for function, mark in feature.jobs:
-                try:
-                    due_of(mark, ZoneInfo("UTC"))
-                except ValueError as error:
-                    raise marks.mistake(function, str(error)) from error
                 name = f"{'core' if feature in self.builtins else feature.name}.{function.__name__}"
                 if name in found:
                     raise marks.mistake(function, f"there is a job {name} already; rename this one.")
-                found[name] = (function, mark)
+                try:
+                    found[name] = DeclaredJob(name, function, mark, due_of(mark, zone))
+                except ValueError as error:
+                    raise marks.mistake(function, str(error)) from error
         return found
 
     def context(self, request: Request) -> dict[str, Any]:
@@ -211,11 +218,15 @@ class App:
         if any(identity.can(mark.role) for *_, mark in self.cards):
             parts[0].insert(0, pages.HOME)
         inside = max((m.path for m in chain(*parts) if f"{path}/".startswith(f"{m.path}/")), key=len, default="")
-        with self._running()[1].read() as db:
-            badges = {m.path: m.badge(db) or "" for m in chain(*parts) if m.badge}
+        badges: dict[str, int] = {}
+        try:
+            with self._running()[1].read() as db:
+                badges = {m.path: m.badge(db) for m in chain(*parts) if m.badge}
+        except Exception:  # the boundary of the menu: every page has it, that of an error too
+            logger.exception("the menu's badges failed")
 
         def entry(m: PageMark) -> dict[str, Any]:
-            return dict(label=m.nav, href=m.path, icon=m.icon, active=m.path == inside, badge=badges.get(m.path))
+            return dict(label=m.nav, href=m.path, icon=m.icon, active=m.path == inside, badge=badges.get(m.path) or "")
 
         return [[entry(mark) for mark in part] for part in parts]
 
@@ -237,8 +248,7 @@ class App:
             return JSONResponse(answer, status, headers, "application/problem+json")
         # For htmx into the place for messages, so that a form keeps what was typed.
         template = "core/error_fragment.html" if is_htmx(request) else "core/error.html"
-        problem = {"status": status, "title": title, "text": said}
-        view = View(template, status=status, title=title, subtitle="", problem=problem)
+        view = View(template, status=status, title=title, problem={"status": status, "title": title, "text": said})
         request.scope["app"] = self.api
         request.scope["headers"] = [(k, v) for k, v in request.scope["headers"] if k != b"hx-target"]
         response = pages.render(Request(request.scope), view)
@@ -249,8 +259,6 @@ class App:
 def ready(runtime: Runtime) -> list[str]:
     """Why requests cannot be answered: the database does not read, or its tables are not this version's."""
     try:
-        with runtime.database.reader.connect() as connection:
-            connection.execute(text("SELECT 1"))
         behind = migrations.pending(runtime.database, runtime.app.histories)
     except CoreError as error:
         return [str(error)]
@@ -271,8 +279,8 @@ def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
     if isinstance(error, Refused):
         return error.status, str(error), {"WWW-Authenticate": "Bearer"} if error.status == 401 else error.headers
     if isinstance(error, HTTPException):
-        said = {404: "There is no such page.", 405: "This address does not take that method."}
-        return error.status_code, said.get(error.status_code, str(error.detail)), dict(error.headers or {})
+        said = {"Not Found": "There is no such page.", "Method Not Allowed": "This address does not take that method."}
+        return error.status_code, said.get(error.detail, str(error.detail)), dict(error.headers or {})
     if first:
         return 422, f"{_place(first)}: {first['msg']}", {}
     return 500, "The tool failed at this. The log has the details under the request id below.", {}
@@ -282,6 +290,6 @@ def _place(error: Any) -> str:
     return ".".join(str(part) for part in error["loc"])  # as in "body.name"
 
 
-def _shape(path: str) -> str:
-    """A path without its parameters' names: /a/{id} and /a/{name} answer the same addresses."""
-    return re.sub(r"{\w+(:\w+)?}", r"{\1}", path)
+def _shape(method: str, path: str) -> str:
+    """What one function alone answers: GET /a/{id} and GET /a/{name} are the same."""
+    return method + " " + re.sub(r"{\w+(:\w+)?}", r"{\1}", path)

@@ -14,9 +14,7 @@ import click
 import uvicorn
 from sqlalchemy import select
 from sqlmodel import col
-from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
-from starlette.routing import Mount
 
 from . import auth, log, marks, migrations, security, settings
 from .app import App
@@ -135,10 +133,10 @@ def reloaded() -> Any:
         return broken(said)
 
 
-def broken(text: str) -> Starlette:
+def broken(text: str) -> HTMLResponse:
     """An ASGI app whose every page is one error, and asks again every two seconds."""
     headers = {"Content-Security-Policy": security.POLICY, "Cache-Control": "no-store"}
-    return Starlette(routes=[Mount("/", HTMLResponse(BROKEN.format(escape(text)), 503, headers))])
+    return HTMLResponse(BROKEN.format(escape(text)), 503, headers)
 
 
 def _check_port(host: str, port: int) -> None:
@@ -182,9 +180,8 @@ def routes() -> None:
     app = load_app()
     for feature in [*app.features, *app.builtins]:
         for function, mark in feature.surface:
-            method = "GET" if isinstance(mark, marks.PageMark) else "POST"
             who, what = "public" if mark.public else mark.role, f"{function.__name__}  {marks.summary(function)}"
-            click.echo(f"{method:5} {mark.path:36} {who:9} {feature.name}.{what}")
+            click.echo(f"{mark.method:5} {mark.path:36} {who:9} {feature.name}.{what}")
 
 
 @cli.command()
@@ -196,7 +193,7 @@ def get(path: str, role: str) -> None:
 
     who = auth.Identity("command line", auth.known_role(role))
     with opened() as runtime:
-        runtime.app.serve(runtime)
+        runtime.app.runtime = runtime.app.api.state.runtime = runtime
 
         async def as_somebody(scope: Any, *channels: Any) -> None:
             scope["state"] = {"identity": who, "request_id": "command-line"}

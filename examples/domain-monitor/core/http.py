@@ -17,7 +17,7 @@ import httpx2
 from .errors import CoreError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-BUSY = frozenset({429, 502, 503, 504})
+BUSY = {"GET": {429, 502, 503, 504}, "POST": {429, 503}}  # what a gateway lost may have been done
 BACKOFF_S = 0.5  # before the second attempt, three times as long before each later one
 LONGEST_WAIT_S = 90.0  # a server that asks for more is not asked again now
 LEAST_SECRET = 4  # characters: masking a shorter one would only garble the text
@@ -80,7 +80,7 @@ outside: Callable[[str, str], Reply] | None = None  # a test's answer to a metho
 class Client(contextlib.AbstractContextManager["Client"]):
     """A connection to one server: paced, retried where that is safe, limited in time and size.
 
-    Connect errors, 429, 502, 503 and 504 are tried again; a reply that broke off, only for GET. `busy` finds "come
+    Connect errors, 429 and 503 are tried again; 502, 504 and a reply that broke off only for GET. `busy` finds "come
     back later" in a reply of another form: the seconds asked for, 0 to leave them to us, None for other replies.
     """
 
@@ -105,11 +105,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
             url = httpx2.URL(self.base_url)
         except httpx2.InvalidURL as error:
             raise HttpError(self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable") from None
-        way, may_proxy = (
-            self.transport,
-            url.host not in LOOPBACK and self.transport is None,
-        )  # none reaches this machine
-        self._http = httpx2.Client(base_url=url, auth=self.auth, verify=_tls(), transport=way, trust_env=may_proxy)
+        own: dict[str, Any] = {"auth": self.auth, "verify": _tls(), "transport": self.transport}
+        may_proxy = self.transport is None and url.host not in LOOPBACK  # no proxy reaches this machine
+        self._http = httpx2.Client(base_url=url, trust_env=may_proxy, **own)
         self._http.headers.update({"User-Agent": "pyops", **self.headers})
         self._http.timeout = httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0))
 
@@ -141,7 +139,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
             try:
                 reply = self._send(request, safe)
                 asked_s, after = self.busy(reply), reply.headers.get("Retry-After", "")
-                if not asked_s and reply.status in BUSY:
+                if not asked_s and reply.status in BUSY[method]:
                     asked_s = float(after) if after.isdecimal() else 0.0
                 if asked_s is None or not 0 <= asked_s <= LONGEST_WAIT_S:
                     return reply

@@ -20,7 +20,7 @@ from sqlmodel import Field, SQLModel, col
 from . import forms, log, marks
 from .db import Actor, Database, Session
 from .errors import Busy, CoreError, DeclarationError
-from .marks import JobMark
+from .marks import AlertMark, JobMark
 from .settings import Settings
 from .time import now, period
 
@@ -91,8 +91,10 @@ class Cron:
 
 
 def due_of(mark: JobMark, zone: ZoneInfo) -> Every | Cron | None:
-    """When a job is due; None for one that runs by hand. ValueError when its crontab line is wrong."""
-    if mark.every:
+    """When a job is due; None for one that runs by hand. ValueError when what it says of time is wrong."""
+    if isinstance(mark, AlertMark):
+        period(mark.remind)
+    if mark.every is not None:
         return Every(period(mark.every))
     try:
         return Cron(mark.cron, zone) if mark.cron is not None else None
@@ -230,7 +232,7 @@ class Run:
     """What a job is given beside its database: steps, progress, a log. Nothing it does holds a transaction open."""
 
     def __init__(self, database: Database, id: int, *, job: str, did: str) -> None:
-        self.id, self.failures = id, 0
+        self.id, self.job, self.did, self.failures = id, job, did, 0
         self._database, self._actor = database, Actor(job, "job", f"run-{id}", did=did)
         self._shown_at = 0.0
         self._steps: list[list[str]] = []
@@ -324,7 +326,7 @@ def settle(database: Database, run: JobRun, state: str, why: Why, *, retries: in
     """Write how a run ended, why, and its retry, unless somebody has; with `is_dead` only at once. The state it has."""
     began = time.monotonic()
     with database.write(Actor("runs")) as db:
-        row = db.get(JobRun, run.id)
+        row = db.get(JobRun, run.id, with_for_update=True)
         is_late = time.monotonic() - began > LONG_WAIT_S  # its watcher may have waited for the same seat
         if row is None or row.state != "running" or (is_dead and (is_late or row.beat_at != run.beat_at)):
             return row.state if row else "gone"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .errors import DeclarationError
-from .time import period
 
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
@@ -58,6 +57,7 @@ class PageMark(_Surface):
     """
 
     _: KW_ONLY
+    method = "GET"
     nav: str | None = None
     icon: str = "file-text"
     role: Role = "viewer"
@@ -74,6 +74,7 @@ class ActionMark(_Surface):
     """Marks a function as an action: POST `path` runs it in one transaction; it returns where to Go."""
 
     _: KW_ONLY
+    method = "POST"
     role: Role = "operator"
     public: bool = False
 
@@ -90,6 +91,8 @@ class JobMark(Mark):
     role: Role = "operator"
 
     def _wrong(self, function: Callable[..., Any]) -> str:
+        if inspect.isasyncgenfunction(function) or (type(self) is JobMark and inspect.isgeneratorfunction(function)):
+            return f"{function.__name__} yields; only an alert does, as a plain def. Write run.log(…) or a step."
         return "give cron= or every=, not both." if self.cron and self.every else ""
 
 
@@ -101,13 +104,6 @@ class AlertMark(JobMark):
     timeout: int = 600
     retries: int = 1
     remind: str = "7d"  # after which what stays is told again
-
-    def _wrong(self, function: Callable[..., Any]) -> str:
-        try:
-            period(self.every), period(self.remind)
-        except ValueError as error:
-            return str(error)
-        return ""
 
 
 @dataclass(frozen=True)

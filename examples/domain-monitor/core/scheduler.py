@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from multiprocessing import parent_process
 from multiprocessing.process import BaseProcess
@@ -22,13 +23,13 @@ from . import alerts, log, marks
 from .crypto import Keyring
 from .db import Actor, Change, Database, Session
 from .errors import Busy, Refused
-from .jobs import LIVE, DeclaredJob, Job, JobRun, Run, arguments_of, settle, told
-from .marks import AlertMark
+from .jobs import EPOCH, LIVE, DeclaredJob, Job, JobRun, Run, arguments_of, settle, told
 from .settings import Settings
 from .time import now
 
 BEAT_S = 0.5
 LONGEST_SILENCE_S = 30
+LONGEST_PAUSE = timedelta(seconds=15)  # between two beats, and how far the clocks of two processes may be apart
 RUNS_AT_ONCE = 4
 WATCH_S = 0.3
 NICENESS = 10  # of a run's process: requests go first
@@ -48,6 +49,7 @@ class Scheduler:
         self.ticked_at = now()
         self._clock = BackgroundScheduler(timezone=UTC)
         self._next: dict[str, datetime] = {}  # when a job is looked at again; at the start at once, to catch up
+        self._awake_at = EPOCH  # since when the clock goes on without a jump, after which every run looks dead
 
     def start(self) -> None:
         """Catch up what was missed (once each), and let the clock run."""
@@ -74,19 +76,22 @@ class Scheduler:
 
     def sweep(self) -> None:
         """One beat: claim what is due, settle runs that died, start runs that are queued."""
-        self.ticked_at = at = now()  # first: a busy database does not stop the clock
+        before, self.ticked_at = self.ticked_at, (at := now())  # first: a busy database does not stop the clock
+        if not timedelta() <= at - before < LONGEST_PAUSE:  # the clock was set, or the machine slept
+            self._next, self._awake_at = {}, at
         try:
             for job in self.jobs.values():
                 if at >= self._next.get(job.name, at):
                     self.claim(job, at)
                     self._next[job.name] = (job.due and job.due.following(at)) or datetime.max.replace(tzinfo=UTC)
-            for run in self._runs(col(JobRun.state) == "running", col(JobRun.beat_at) < at - self.lease):
+            is_dead = col(JobRun.beat_at) < at - self.lease
+            for run in self._runs(col(JobRun.state) == "running", is_dead) if at - self._awake_at > self.lease else ():
                 retries = self.jobs[run.job].mark.retries if run.job in self.jobs else 0
                 settle(self.database, run, "interrupted", UNWATCHED, retries=retries, is_dead=True)
             may_start = or_(col(JobRun.not_before).is_(None), col(JobRun.not_before) <= at)
             waiting = self._runs(col(JobRun.state) == "queued", col(JobRun.job).in_(self.jobs), may_start)
-            for run in waiting[: max(0, RUNS_AT_ONCE - len(self.runner.watchers))]:
-                if self.take(run):
+            for run in waiting:  # one whose job is running already holds up no other
+                if len(self.runner.watchers) < RUNS_AT_ONCE and self.take(run):
                     self.runner.start(self.jobs[run.job], run)
         except Busy:  # the next beat tries again, so that no due time is lost
             logger.warning("a beat was cut short, the database is busy")
@@ -98,6 +103,7 @@ class Scheduler:
             with self.database.write(SYSTEM) as db:
                 known = db.get(Job, job.name, with_for_update=True) or Job(name=job.name, since=at)
                 db.add(known)
+                known.since = min(known.since, at + LONGEST_PAUSE)  # no time to come: the clock had been ahead
                 if due_at is None or known.paused_at or due_at <= known.since:
                     return None
                 known.since = due_at
@@ -127,8 +133,7 @@ def ask(db: Session, job: DeclaredJob, by: str, params: dict[str, Any] | None = 
     """Queue a run by hand; Refused (409) when the job is going and may not overlap."""
     if not job.mark.overlap and _found(db, job.name, LIVE):
         raise Refused(409, f"{job.name} is running or waits for its turn; let it end, or cancel it first.")
-    run = JobRun(job=job.name, started_by=by, params=params or {})
-    db.add(run)
+    db.add(run := JobRun(job=job.name, started_by=by, params=params or {}))
     db.flush()
     db.changes.append(Change("create", "core_run", str(run.id), {}, {"job": job.name, "params": run.params}))
     return run
@@ -188,7 +193,14 @@ class Runner:
     def execute(self, job: DeclaredJob, run: JobRun) -> str:
         """Execute a run and wait for it; returns the state it ended in."""
         try:
-            state, why = self._watch(_spawn(job, run, self.settings), job, run)
+            context = multiprocessing.get_context("forkserver")
+            # The server finds modules in the working folder. Each run imports the main module again: the command line.
+            context.set_forkserver_preload(["core.scheduler", "core.cli", job.function.__module__])
+            process: Any = context.Process(target=_main, args=(job, self.settings, run.id), daemon=False)
+            process.start()
+            state, why = self._watch(process, job, run)
+            with suppress(ProcessLookupError, PermissionError):  # none is left
+                os.killpg(process.pid, signal.SIGKILL)  # what it started; itself, when the server of the forks died
         except Exception as error:  # the boundary of a run: what cannot start has failed, and says why
             logger.exception("run not started", run=run.id, job=job.name)
             state, why = "failed", f"its process did not start: {error}"
@@ -217,7 +229,7 @@ class Runner:
                     beat_at = time.monotonic() + self.beat_s
             except Exception as error:  # the boundary of a watch: a busy database is no reason to leave a run alone
                 logger.warning("run not looked after for a moment", run=run.id, job=job.name, error=str(error))
-        return "failed", f"the process ended with exit code {process.exitcode}"
+        return "failed", f"the process ended with exit code {process.exitcode}; the tool's own log may say more"
 
     def _must_end(self, job: DeclaredJob, run: JobRun, deadline: float) -> tuple[str, str] | None:
         """The state that a run must be ended in now, and why; None while it may go on."""
@@ -232,19 +244,10 @@ class Runner:
         return ("cancelled", f"cancelled by {seen.cancel_asked_by}") if seen.cancel_asked_by else None
 
 
-def _spawn(job: DeclaredJob, run: JobRun, settings: Settings) -> BaseProcess:
-    context = multiprocessing.get_context("forkserver")
-    # The server finds modules in the working folder. Each run imports the main module again: the command line.
-    context.set_forkserver_preload(["core.scheduler", "core.cli", job.function.__module__])
-    process = context.Process(target=_main, args=(job, settings, run.id), daemon=False)
-    process.start()
-    return process
-
-
 def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
     """A run's own process: call the job, then write how it ended."""
     os.nice(NICENESS)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle; it ends us in order
+    os.setsid()  # a group, which ends as one; and Ctrl-C is the server's to handle, it ends us in order
     threading.Thread(target=_follow_parent, daemon=True).start()
     log.configure(settings)
     database = Database(settings.database, keyring=Keyring.load(settings.data_dir), wait_s=PATIENCE_S)
@@ -253,11 +256,7 @@ def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
         row = db.get_one(JobRun, run_id)
         run = Run(database, run_id, job=job.name, did=job.summary)
         try:
-            result = job.function(**arguments_of(job.function, db, run, settings, params=row.params))
-            if inspect.iscoroutine(result):
-                asyncio.run(result)
-            if isinstance(mark := marks.of(job.function), AlertMark):
-                alerts.look(job.name, job.summary, mark, result, run=run, settings=settings)
+            perform(job.function, db, run, settings, row.params)
             if run.failures:
                 state, why = "failed", (f"{run.failures} of its steps failed", "")
         except Exception as failure:  # the boundary of a run
@@ -268,8 +267,17 @@ def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
     database.close()
 
 
+def perform(function: Callable[..., Any], db: Session, run: Run, settings: Settings, params: dict[str, Any]) -> None:
+    """Call a job; when it is an alert, compare what it finds with last time."""
+    result = function(**arguments_of(function, db, run, settings, params=params))
+    if inspect.iscoroutine(result):
+        result = asyncio.run(result)
+    if isinstance(mark := marks.of(function), marks.AlertMark):
+        alerts.look(mark, result, run=run, settings=settings)
+
+
 def _follow_parent() -> None:
     """End this process with the one that watches it: a run nobody watches is marked interrupted."""
     if parent := parent_process():
         parent.join()
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)

@@ -15,10 +15,10 @@ from sqlalchemy import select
 from sqlmodel import col
 from starlette.testclient import TestClient
 
-from . import alerts, auth, cli, crypto, http, marks, migrations
+from . import alerts, auth, cli, crypto, http, marks, migrations, scheduler
 from .app import App
 from .db import Actor, Database, Session
-from .jobs import JobRun, Run, RunLog, arguments_of
+from .jobs import JobRun, Run, RunLog
 from .settings import Channel, Settings
 
 TESTER = Actor("test", "test")
@@ -118,12 +118,9 @@ def run_job(database: Database, settings: Settings) -> Callable[..., Ran]:
     def execute(function: Callable[..., Any], **params: Any) -> Ran:
         with database.write(TESTER) as db:
             db.add(row := JobRun(job=function.__name__, state="running", started_by="test"))
-            db.flush()
-        run = Run(database, row.id or 0, job=function.__name__, did="")
+        run = Run(database, row.id or 0, job=function.__name__, did=marks.summary(function))
         with database.reading_each() as db:
-            result = function(**arguments_of(function, db, run, settings, params=params))
-            if isinstance(mark := marks.of(function), marks.AlertMark):
-                alerts.look(function.__name__, marks.summary(function), mark, result, run=run, settings=settings)
+            scheduler.perform(function, db, run, settings, params)
             said = select(RunLog).where(col(RunLog.run_id) == row.id).order_by(col(RunLog.id))
             return Ran(run.failures, [f"{line.level}: {line.text}" for line in db.execute(said).scalars()])
 

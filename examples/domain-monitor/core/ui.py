@@ -66,10 +66,10 @@ class Assets:
 
 
 class Templates:
-    """Every template of the tool: `core/…` from core, `app/<feature>/…` beside the code, others' below `roots`."""
+    """Every template: `core/…` (from `app/core/` first), `app/<feature>/…` beside the code, others' below `roots`."""
 
     def __init__(self, assets: Assets, *, roots: Sequence[Path]) -> None:
-        core = PrefixLoader({"core": FileSystemLoader(CORE / "templates")})
+        core = PrefixLoader({"core": FileSystemLoader([PROJECT / "app" / "core", CORE / "templates"])})
         loader = ChoiceLoader([core, FileSystemLoader([PROJECT, *roots])])
         strict: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
         self.environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)

@@ -98,20 +98,25 @@ def test(data: Data, settings: Settings) -> Go:
     return Go(index, toast="The message went out")
 
 
-@job(timeout=600, retries=12)
+@job(timeout=600, retries=80)  # three days of them: the later ones are an hour apart
 def deliver(db: DB, run: Run, settings: Settings) -> None:
-    """Send the messages that wait, channel by channel; given up after three days."""
+    """Send the messages that wait; given up after three days."""
     is_due = (col(Message.sent_at).is_(None), col(Message.created_at) > now() - GIVEN_UP_AFTER)
-    for message in db.execute(select(Message).where(*is_due).order_by(col(Message.id))).scalars():
-        mine, tries = update(Message).where(col(Message.id) == message.id), message.tries + 1
+    found = db.execute(select(Message).where(*is_due).order_by(col(Message.tries), col(Message.id))).scalars()
+    failed = set[str]()  # channels in this run: one that is silent does not hold up the others
+    for message in (one for one in found if one.channel not in failed):
+        mine = update(Message).where(col(Message.id) == message.id)
         with run.step(message.channel) as step:
+            step.write(mine.values(tries=message.tries + 1))
+            step.commit()  # before it is sent, so that the next run begins with others if this one hangs
             try:
                 send(_channel(settings, message.channel), message.title, message.body)
             except CoreError as error:
-                step.write(mine.values(tries=tries, error=str(error)))
+                failed.add(message.channel)
+                step.write(mine.values(error=str(error)))
                 step.commit()
                 raise
-            step.write(mine.values(tries=tries, sent_at=now(), error=""))
+            step.write(mine.values(sent_at=now(), error=""))
 
 
 def _channel(settings: Settings, name: str) -> Channel:
@@ -139,9 +144,8 @@ def calendar(secret: str, db: DB, request: Request) -> Response:
     reader = auth.identity_of(db, secret, auth.Token)
     if reader is None or not reader.reaches("/-/alerts/calendar", writes=False):
         raise Refused(404, "This calendar was revoked; make a new address on the alerts page.")
-    tool = serving(request).settings.tool_name
     made = Calendar.new(prodid="-//PyOps//EN")
     for found in db.execute(select(Found).where(IS_OPEN, col(Found.on).is_not(None))).scalars():
-        uid, summary = f"finding-{found.id}@{tool}", f"{found.key}: {found.text}"
+        uid, summary = f"finding-{found.id}@{serving(request).settings.tool_name}", f"{found.key}: {found.text}"
         made.add_component(Event.new(uid=uid, summary=summary, start=found.on, stamp=found.opened_at))
     return Response(made.to_ical(), media_type="text/calendar", headers={"Cache-Control": "private, no-cache"})

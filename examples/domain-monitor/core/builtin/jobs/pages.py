@@ -109,7 +109,7 @@ def pause(name: str, request: Request, db: DB, data: Data, user: CurrentUser) ->
 @action("/-/jobs/runs/{id}/cancel")
 def cancel(id: int, request: Request, db: DB, user: CurrentUser) -> Go:
     """Cancel a run."""
-    if run := db.get(JobRun, id):
+    if (run := db.get(JobRun, id)) and run.job in serving(request).scheduler.jobs:  # one that is gone has no role
         _job(request, run.job, user)
     was_going = scheduler.cancel(db, id, user.name)
     return Go(show, id=id, toast="The run is being ended" if was_going else "The run had ended already")
