@@ -6,7 +6,7 @@ from typing import Any
 
 from pyops_cli.errors import Refused
 from pyops_cli.project import ANSWERS_FILE
-from pyops_cli.source import REMOTE, Source
+from pyops_cli.source import REMOTE, Source, without_credentials
 
 HOW_TO_MEND = f"take it from an earlier commit: git log --oneline -- {ANSWERS_FILE}"
 
@@ -44,6 +44,11 @@ def read(root: Path) -> Answers:
         raise Refused(
             f"{ANSWERS_FILE}: _src_path is {address!r}, which means another folder wherever one stands:"
             " write the template's whole address there and commit it."
+        )
+    if without_credentials(address) != address:
+        raise Refused(
+            f"{ANSWERS_FILE}: _src_path holds credentials, which everybody can read there: take them out and commit it;"
+            " git asks its credential helper."
         )
     given = {name: value for name, value in loaded.items() if not name.startswith("_")}
     return Answers(Source(address, str(loaded["_commit"])), given)

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pyops_cli.git import git
-from pyops_cli.source import Source
+from pyops_cli.source import Source, without_credentials
 
 PLACE = Path(__file__).parent / "released"
 CARRIED = ("copier.yml", "CHANGELOG.md", "template")
@@ -63,7 +63,7 @@ def make(repository: Path, folder: Path, *, url: str) -> bool:
         git("update-ref", "refs/heads/main", parent[1], cwd=slim)
         git("symbolic-ref", "HEAD", "refs/heads/main", cwd=slim)
         git("bundle", "create", "--quiet", str(folder / file().name), "HEAD", "main", "--tags", cwd=slim)
-    (folder / "source.json").write_text(json.dumps({"url": url}) + "\n", encoding="utf-8")
+    (folder / "source.json").write_text(json.dumps({"url": without_credentials(url)}) + "\n", encoding="utf-8")
     return True
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from pyops_cli.checkout import Checkout, opened
 from pyops_cli.errors import CommandError, Interrupted
-from pyops_cli.git import FALLBACK_EMAIL, FALLBACK_NAME, GitError, begin_repository
+from pyops_cli.git import SIGNED_BY_FALLBACK, GitError, begin_repository
+from pyops_cli.news import package
 from pyops_cli.rendering import recorded_commit, render
 from pyops_cli.source import Source
 
@@ -24,7 +25,6 @@ NAME_LENGTH = 50
 RELEASE = re.compile(r"v?\d+(\.\d+)+((a|b|rc|\.post|\.dev)\d+)*$")
 
 TAKEN_FROM_EXAMPLE = ("app", "tests", "migrations")
-PACKAGE = re.compile(r"[^A-Za-z0-9.-]")  # what ends a package's name in a requirement
 NO_DEPENDENCIES = "\ndependencies = []\n"
 
 
@@ -78,10 +78,7 @@ def notes(order: Order, created: Created) -> Iterator[str]:
             " an update moves to the next release, or to its HEAD while there is none."
         )
     if created.signed_by_fallback:
-        yield (
-            f"git knows no name for you, so the first commit is by {FALLBACK_NAME} <{FALLBACK_EMAIL}>;"
-            " set yours with: git config --global user.name … and user.email …"
-        )
+        yield SIGNED_BY_FALLBACK
     if not order.git:
         yield "no repository was made; copier update needs one."
 
@@ -129,8 +126,15 @@ def _move(stage: Path, folder: Path) -> None:
         stage.rename(folder)
         return
     # The folder was there, empty, and may be where the shell stands: fill it, do not replace it.
-    for entry in list(stage.iterdir()):
-        entry.rename(folder / entry.name)
+    names = [entry.name for entry in stage.iterdir()]
+    try:
+        for name in names:
+            (stage / name).rename(folder / name)
+    except BaseException:  # all of it or nothing
+        for name in names:
+            if not (stage / name).exists():
+                (folder / name).rename(stage / name)
+        raise
 
 
 def _check_data(data: dict[str, str], checkout: Checkout) -> None:
@@ -170,7 +174,7 @@ def _check_name_is_free(stage: Path) -> None:
     pyproject = _pyproject(stage)
     name = pyproject["project"]["name"]
     groups = [pyproject["project"].get("dependencies", []), *pyproject.get("dependency-groups", {}).values()]
-    needed = {PACKAGE.split(entry, maxsplit=1)[0].lower() for group in groups for entry in group}
+    needed = {package(entry) for group in groups for entry in group if isinstance(entry, str)}
     if name in needed:
         raise CommandError(f'"{name}" is a package that the project itself needs: choose another name.')
 

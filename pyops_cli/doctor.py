@@ -21,6 +21,7 @@ from pyops_cli.errors import EXIT_FAILED, CommandError
 from pyops_cli.git import GitError, git
 
 OK, WARN, FAIL = "ok", "warn", "fail"
+MOUNTS = Path("/proc/mounts")
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"}
 CLOCK_TOLERANCE_S = 300
 DIFF_LINES = 12
@@ -59,7 +60,7 @@ def examine(root: Path, *, offline: bool) -> list[Finding]:
             found.append(Finding(name, WARN, f"git says: {error}"))
         except CommandError as error:
             found.append(Finding(name, FAIL if error.exit_code != EXIT_FAILED else WARN, str(error)))
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:  # the boundary of a check: what it reads may hold anything
             found.append(Finding(name, WARN, f"could not be examined: {error}"))
     return found
 
@@ -96,6 +97,9 @@ def _version(root: Path, *, offline: bool) -> Iterator[Finding]:
         behind = versions.version_of(newest) is not None and template.is_older(asked.commit, newest)
         text = f"{asked.commit}; {newest} is there" if behind else asked.commit
         yield Finding("version", OK, text, "pyops update --plan" if behind else "")
+        if not (root / pristine.CORE).is_dir():
+            yield Finding("core", FAIL, "core/ is gone", "pyops core restore")
+            return
         for each in pristine.differences(root, template, asked.commit):
             yield _core(each)
 
@@ -183,7 +187,7 @@ def _data(root: Path) -> Iterator[Finding]:
 
 def _file_system(place: Path) -> str:
     try:
-        mounts = [line.split()[1:3] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+        mounts = [line.split()[1:3] for line in MOUNTS.read_text(encoding="utf-8").splitlines()]
     except OSError:
         return ""
     above = [(point, kind) for point, kind in mounts if place.resolve().is_relative_to(point.replace("\\040", " "))]

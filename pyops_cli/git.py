@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -11,6 +11,10 @@ from pyops_cli.errors import CommandError
 
 FALLBACK_NAME = "pyops"
 FALLBACK_EMAIL = "pyops@localhost"
+SIGNED_BY_FALLBACK = (
+    f"git knows no name for you, so the commit is by {FALLBACK_NAME} <{FALLBACK_EMAIL}>;"
+    " set yours with: git config --global user.name … and user.email …"
+)
 
 # What a hook or a parent git leaves behind: with these, git works on another repository than the one we name.
 SURROUNDINGS = (
@@ -23,6 +27,9 @@ SURROUNDINGS = (
     "GIT_NAMESPACE",
     "GIT_PREFIX",
 )
+
+# Of a commit or a switch that is this command's own: what somebody's hooks do at their work must not stop it.
+WITHOUT_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
 
 CHATTER = ("Cloning into", "warning:", "hint:", "From ")
 
@@ -92,18 +99,17 @@ def is_dirty(repository: Path) -> bool:
 def begin_repository(folder: Path, *, message: str) -> bool:
     """Make a folder a repository with one commit; False when the fallback identity had to sign it."""
     git("init", "--quiet", "--initial-branch", "main", cwd=folder)
-    git("add", "--all", cwd=folder)
+    git("add", "--all", "--force", cwd=folder)  # a user may ignore everything called core, everywhere
+    return commit(folder, message=message)
+
+
+def commit(folder: Path, *, message: str, paths: Sequence[str] = ()) -> bool:
+    """Commit these paths as they lie, or what is staged; False when the fallback identity had to sign it."""
     known = _knows_who_commits(folder)
-    git(
-        "commit",
-        "--quiet",
-        "--no-verify",
-        "--no-gpg-sign",
-        "--message",
-        message,
-        cwd=folder,
-        env=_identity(known),
-    )
+    words = ["commit", "--quiet", "--no-gpg-sign", "--message", message]
+    listed = "\0".join(paths).encode(errors="surrogateescape")
+    words += ["--pathspec-from-file=-", "--pathspec-file-nul"] if paths else []
+    git(*WITHOUT_HOOKS, "--literal-pathspecs", *words, cwd=folder, env=_identity(known), stdin=listed)
     return known
 
 

@@ -1,5 +1,6 @@
 """The command line: what each command is called, takes and says."""
 
+import io
 import json
 import os
 import shlex
@@ -26,12 +27,20 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def run() -> None:
-    """The `pyops` script: a CommandError becomes one line and an exit code."""
+    """The `pyops` script: a CommandError becomes one line and an exit code, and so does a disk that refuses."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal cannot show must not end the command
+            stream.reconfigure(errors="replace")
     try:
         app(prog_name="pyops")
     except CommandError as error:
         print(f"pyops: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        print(f"pyops: {error.filename or 'this machine'}: {error.strerror}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
 
@@ -213,6 +222,8 @@ def _run_in_project(*arguments: str) -> None:
     from pyops_cli import project
 
     root = project.find_root(Path.cwd())
+    if not (root / "core").is_dir():
+        raise CommandError("core/ is gone: bring it back with git, or with: pyops core restore")
     project.install(root)
     os.chdir(root)
     project.run(root, arguments)
@@ -240,7 +251,8 @@ def _end_cleanly_when_terminated() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
 
 
 def _tell_what_next(folder: Path, name: str) -> None:

@@ -55,6 +55,11 @@ class Stage:
     number: str
     content: bytes
 
+    @property
+    def is_link(self) -> bool:
+        """Whether this side is a symbolic link, whose content is where it leads."""
+        return self.mode == LINK
+
 
 @dataclass
 class Merge:
@@ -73,12 +78,10 @@ class Merge:
     def content(self, path: str) -> bytes | None:
         """What a file will say, its line ends as the project has them; None when it goes."""
         file = self.folder / path
-        if not file.is_file():
-            return None
-        text = file.read_bytes()
-        return text.replace(b"\n", b"\r\n") if path in self.crlf else text
+        return _with_ends(file.read_bytes(), path, self.crlf) if file.is_file() else None
 
 
+LINK = "120000"  # git's mode of a symbolic link
 Tree = dict[str, tuple[str, str]]  # mode and hash of each file by its path
 
 
@@ -100,7 +103,8 @@ def merge(project: Path, *, old: Path, new: Path, scratch: Path, name: str) -> M
     for path in [path for path in unmerged if judged.is_new_again(path)]:
         desk.run("checkout", "--quiet", theirs, "--", path, folder=ours_folder)
         del unmerged[path]
-    return Merge(ours_folder, judged.changes(), {p: desk.stages(found) for p, found in unmerged.items()}, crlf)
+    stages = {path: desk.stages(found, path, crlf) for path, found in unmerged.items()}
+    return Merge(ours_folder, judged.changes(), stages, crlf)
 
 
 class _Desk:
@@ -141,7 +145,9 @@ class _Desk:
                 raise
         found: dict[str, list[str]] = {}
         for entry in filter(None, self.run("ls-files", "--unmerged", "-z", folder=folder).split("\0")):
-            found.setdefault(entry.split("\t")[1], []).append(entry.split("\t")[0])
+            sides, _, path = entry.partition("\t")
+            # A link against a file: git puts one of them beside the other, under a name that nobody knows.
+            found.setdefault(path.removesuffix(f"~{name}").removesuffix("~HEAD"), []).append(sides)
         return found
 
     def moves(self, base: str, theirs: str) -> dict[str, str]:
@@ -150,11 +156,11 @@ class _Desk:
                           theirs).split("\0")  # fmt: skip
         return {listed[i + 2]: listed[i + 1] for i in range(0, len(listed) - 2, 3)}
 
-    def stages(self, entries: list[str]) -> list[Stage]:
+    def stages(self, entries: list[str], path: str, crlf: set[str]) -> list[Stage]:
         found = []
-        for mode, blob, number in (entry.split() for entry in entries):
+        for mode, blob, number in sorted((entry.split() for entry in entries), key=lambda entry: entry[2]):
             content = self.run("cat-file", "blob", blob).encode(errors="surrogateescape")
-            found.append(Stage(mode, number, content))
+            found.append(Stage(mode, number, _with_ends(content, path, crlf)))
         return found
 
 
@@ -237,6 +243,10 @@ def _check_place(project: Path, path: str) -> None:
             raise Refused(f"{parent.relative_to(project)} is no folder, and the template has {path}: move it away.")
     if (project / path).is_dir() and not (project / path).is_symlink():
         raise Refused(f"{path} is a folder, and the template has a file of this name: move it away.")
+
+
+def _with_ends(text: bytes, path: str, crlf: set[str]) -> bytes:
+    return text.replace(b"\n", b"\r\n") if path in crlf else text
 
 
 def _is_crlf(text: bytes) -> bool:

@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from pyops_cli.versions import Template, version_of
@@ -13,7 +14,7 @@ from pyops_cli.versions import Template, version_of
 HEADING = re.compile(r"^## \[?v?([0-9][^\s\]]*)")
 MUST = re.compile(r"you must", re.IGNORECASE)
 MIGRATIONS = Path("core/migrations/versions")
-PACKAGE = re.compile(r"[^A-Za-z0-9._-]")
+PACKAGE = re.compile(r"[A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,12 @@ def _needed(project: Path) -> dict[str, str]:
         groups = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8")).get("dependency-groups", {})
     except (OSError, ValueError):
         return {}
-    return {PACKAGE.split(entry, maxsplit=1)[0].lower(): entry for entry in groups.get("core", [])}
+    return {package(entry): entry for entry in groups.get("core", [])}
+
+
+def package(requirement: str) -> str:
+    """The package that a requirement names, in the one spelling that compares."""
+    return str(canonicalize_name(PACKAGE.match(requirement)[0]))  # type: ignore[index]
 
 
 def _dependencies(before: dict[str, str], after: dict[str, str]) -> dict[str, list[str]]:

@@ -66,6 +66,8 @@ def restore(root: Path, names: Sequence[Path], *, offline: bool) -> list[str]:
         _check_committed(root, [each.path for each in changed])
         for each in changed:
             (root / each.path).parent.mkdir(parents=True, exist_ok=True)
+            if (root / each.path).is_symlink():  # never through it: what it leads to is not core's
+                (root / each.path).unlink()
             (root / each.path).write_bytes(_content(template, blobs[each.path.removeprefix(f"{CORE}/")]))
     return [each.path for each in changed]
 

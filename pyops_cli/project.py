@@ -29,13 +29,20 @@ FOREIGN = (
 def find_root(start: Path) -> Path:
     """The project that a folder belongs to."""
     for folder in (start, *start.parents):
-        has_core = (folder / "core").is_dir()
-        if has_core and ((folder / ANSWERS_FILE).is_file() or (folder / "pyproject.toml").is_file()):
+        if _is_project(folder):
             return folder
     raise CommandError(
         f"{start} is in no PyOps project (no folder above it has {ANSWERS_FILE} and core/):"
         " go into one, or make one with: pyops new my-tool"
     )
+
+
+def _is_project(folder: Path) -> bool:
+    """Whether enough of a project is here; what is gone, such as core/ itself, may be what is to be brought back."""
+    has_answers, pyproject = (folder / ANSWERS_FILE).is_file(), folder / "pyproject.toml"
+    if (folder / "core").is_dir():
+        return has_answers or pyproject.is_file()
+    return has_answers and pyproject.is_file() and "[tool.pyops]" in pyproject.read_text("utf-8", errors="replace")
 
 
 def python_of(root: Path) -> Path:

@@ -5,26 +5,21 @@ import io
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyops_cli import bundle
 from pyops_cli.errors import CommandError
-from pyops_cli.git import git, reason
-from pyops_cli.source import Source
-
-if TYPE_CHECKING:
-    from pyops_cli.versions import Template
-
-ANSWERS_FILE = ".copier-answers.yml"
-RECORDED_COMMIT = re.compile(r"^_commit: .*$", re.MULTILINE)
-RECORDED_SOURCE = re.compile(r"^_src_path: .*(?:\n .*)*$", re.MULTILINE)
+from pyops_cli.git import reason
+from pyops_cli.project import ANSWERS_FILE
+from pyops_cli.source import HEAD, Source
+from pyops_cli.versions import Template, version_of
 
 
 def render(source: Source, folder: Path, *, data: dict[str, str], defaults: bool) -> None:
     """Ask the template's questions (none with `defaults`) and write the project into a folder."""
     import copier
 
-    draft, place = source.is_draft, bundle.place(source)
+    place = bundle.place(source)
     is_bundled = place != source.clone_url
     try:
         # Its progress, warnings and "using HEAD" notes go nowhere; questions are asked on standard output.
@@ -45,13 +40,15 @@ def render(source: Source, folder: Path, *, data: dict[str, str], defaults: bool
     if not (folder / ANSWERS_FILE).is_file():
         raise CommandError(f"{source.url} is no PyOps template: it wrote no {ANSWERS_FILE}.")
     if is_bundled:
-        _record_source(folder, url=source.url)
-    if draft:
-        _record_commit(folder, commit=git("describe", "--tags", "--always", cwd=Path(source.url)).strip())
+        _record(folder, "_src_path", source.url)
+    if source.is_live:  # a draft is no commit that anybody has, so the last real one is recorded
+        _record(folder, "_commit", Template(Path(source.url), source, is_bundled=False).name(HEAD))
+    elif version_of(source.ref):  # Copier may have found another tag of the same commit, one that moves
+        _record(folder, "_commit", source.ref)
 
 
 def render_version(
-    template: "Template", commit: str, folder: Path, *, data: dict[str, Any], without: list[str]
+    template: Template, version: str, folder: Path, *, commit: str, data: dict[str, Any], without: list[str]
 ) -> None:
     """Write what a version of the template makes of a project's answers, without what is the user's own."""
     import copier
@@ -71,10 +68,11 @@ def render_version(
     except KeyboardInterrupt:
         raise
     except Exception as error:
-        raise CommandError(explain(error, Source(template.source.url, commit))) from error
+        raise CommandError(explain(error, Source(template.source.url, version), asked=f"{ANSWERS_FILE}, ")) from error
     if not (folder / ANSWERS_FILE).is_file():
-        raise CommandError(f"{template.source.url} is no PyOps template at {commit}: it wrote no {ANSWERS_FILE}.")
-    _record_source(folder, url=template.source.url)
+        raise CommandError(f"{template.source.url} is no PyOps template at {version}: it wrote no {ANSWERS_FILE}.")
+    _record(folder, "_src_path", template.source.url)
+    _record(folder, "_commit", version)
 
 
 def recorded_commit(folder: Path) -> str:
@@ -85,15 +83,15 @@ def recorded_commit(folder: Path) -> str:
     return str(answers.get("_commit", ""))
 
 
-def explain(error: Exception, source: Source) -> str:
-    """Copier's failure as one line that says what to do."""
+def explain(error: Exception, source: Source, *, asked: str = "--data ") -> str:
+    """Copier's failure as one line that says what to do; `asked` is where the answers come from."""
     from copier.errors import UnsafeTemplateError, UserMessageError
     from jinja2 import TemplateError
     from plumbum import ProcessExecutionError
 
     message = " ".join(str(error).split())
     if validation := re.search(r"Validation error for question '(\w+)': (.*)", message):
-        return f"--data {validation[1]}: {validation[2]}"
+        return f"{asked}{validation[1]}: {validation[2]}"
     if isinstance(error, ProcessExecutionError):
         return f"Cannot read the template {source.url} at {source.ref}: {reason(str(error.stderr))}."
     if isinstance(error, UnsafeTemplateError):
@@ -115,16 +113,11 @@ def _template_file(error: Exception) -> str:
     return f"{name}:{line}" if name else type(error).__name__
 
 
-def _record_commit(folder: Path, *, commit: str) -> None:
-    """Start later updates from the last real commit: Copier recorded the passing one it made of the draft."""
-    file = folder / ANSWERS_FILE
-    file.write_text(RECORDED_COMMIT.sub(f"_commit: {commit}", file.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-def _record_source(folder: Path, *, url: str) -> None:
-    """Name the real address: Copier recorded the copy of the repository on this machine that it was given."""
+def _record(folder: Path, name: str, value: str) -> None:
+    """Write what updates go by, where Copier recorded a passing commit, or the copy of the template it was given."""
     import yaml
 
     file = folder / ANSWERS_FILE
-    line = yaml.safe_dump({"_src_path": url}, width=10_000, allow_unicode=True).strip()
-    file.write_text(RECORDED_SOURCE.sub(lambda _: line, file.read_text(encoding="utf-8")), encoding="utf-8")
+    line = yaml.safe_dump({name: value}, width=10_000, allow_unicode=True).strip()
+    recorded = re.compile(rf"^{name}: .*(?:\n .*)*$", re.MULTILINE)
+    file.write_text(recorded.sub(lambda _: line, file.read_text(encoding="utf-8")), encoding="utf-8")

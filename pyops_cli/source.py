@@ -96,7 +96,7 @@ def _own() -> tuple[str, str | None]:
         origin = json.loads(installed.read_text("direct_url.json") or "{}")
     except PackageNotFoundError:
         origin = {}
-    if "url" in origin:
+    if "url" in origin and "archive_info" not in origin:  # a wheel says where it lay itself, which is no template
         return absolute(origin["url"]), _own_ref(origin.get("vcs_info", {}), installed)
     checkout = Path(__file__).resolve().parent.parent
     if (checkout / "copier.yml").is_file():
@@ -121,13 +121,19 @@ def absolute(address: str) -> str:
         address = url2pathname(urlsplit(address).path)
     if not REMOTE.match(address):
         return str(Path(address).expanduser().resolve())
-    parts = urlsplit(address.removeprefix("git+"))
-    if parts.password or (parts.username and parts.scheme in {"http", "https"}):
+    if without_credentials(address) != address:
         raise CommandError(
             "The template's address holds credentials, and it would be written into the project:"
             " leave them out and let git ask its credential helper."
         )
     return address if KNOWN_TO_COPIER.search(address) else f"git+{address}"
+
+
+def without_credentials(address: str) -> str:
+    """An address without a password or token in it; who one is to ssh is no secret."""
+    return re.sub(
+        r"^((?:git\+)?https?://)[^/]*@|^([a-z+]+://[^/@:]*):[^/]*(?=@)", r"\1\2", address, flags=re.IGNORECASE
+    )
 
 
 def _check_folder(folder: Path) -> None:

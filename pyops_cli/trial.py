@@ -86,9 +86,14 @@ def copied_database(root: Path, *, tell: Tell) -> Iterator[dict[str, str] | None
         yield None
         return
     with TemporaryDirectory(prefix="pyops-data-") as folder:
-        copy_database(file, Path(folder) / "app.db")
-        for key in data.glob("*.key"):
-            shutil.copy2(key, folder)
+        try:
+            copy_database(file, Path(folder) / "app.db")
+            for key in data.glob("*.key"):
+                shutil.copy2(key, folder)
+        except (OSError, sqlite3.Error) as error:
+            tell(f"{file} cannot be copied ({error}), so no copy of it was migrated: see to it before you deploy.")
+            yield None
+            return
         yield {"DATA_DIR": folder, "DATABASE_URL": f"sqlite:///{folder}/app.db"}
 
 

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pyops_cli import answers, leftovers, merging, news, trial, undo, versions
-from pyops_cli.errors import EXIT_CONFLICTS, EXIT_TESTS_FAIL, Interrupted, Refused
-from pyops_cli.git import GitError, git, top_level
+from pyops_cli.errors import EXIT_CONFLICTS, EXIT_TESTS_FAIL, CommandError, Interrupted, Refused
+from pyops_cli.git import SIGNED_BY_FALLBACK, GitError, commit, git, top_level
 from pyops_cli.merging import Merge
 from pyops_cli.plan import EXIT_CLEAN, Plan
 from pyops_cli.rendering import render_version
@@ -17,6 +17,9 @@ from pyops_cli.source import HEAD, Source, absolute
 from pyops_cli.versions import Template
 
 SHOWN_FILES = 3
+LOCK = "uv.lock"
+TAKE_BACK = "pyops update --abort"
+HOW_TO_GO_ON = f"Then: pyops update --finish; or take the update back: {TAKE_BACK}"
 
 
 @dataclass(frozen=True)
@@ -59,33 +62,39 @@ def plan(order: Order) -> Outcome:
 
 def apply(order: Order, *, tell: Callable[[str], None]) -> Outcome:
     """Update the project's files, and try the result; conflicts are left in the files, as git leaves them."""
-    _check_clean(order.root)
-    _check_branch(order)
-    with _prepared(order) as (planned, merged):
-        if merged is None:
-            return Outcome(EXIT_CLEAN, [planned.as_text()], planned.as_json())
-        written = _write(order, planned, merged)
-    data = {**planned.as_json(), "branch": order.branch, "commit": None}
-    if planned.has_conflicts:
-        return Outcome(EXIT_CONFLICTS, [planned.as_text(), "", *_how_to_decide()], {**data, "outcome": "conflicts"})
-    outcome = _try(order.root, written, order.wanted, tell=tell)
+    _check_repository(order.root)
+    with undo.alone(order.root):
+        _check_clean(order.root)
+        _check_branch(order)
+        with _prepared(order) as (planned, merged):
+            if merged is None:
+                return Outcome(EXIT_CLEAN, [planned.as_text()], planned.as_json())
+            written = _write(order, planned, merged)
+        data = {**planned.as_json(), "branch": order.branch, "commit": None}
+        if planned.has_conflicts:
+            return Outcome(EXIT_CONFLICTS, [planned.as_text(), "", *_how_to_decide()], {**data, "outcome": "conflicts"})
+        outcome = _try(order.root, written, order.wanted, tell=tell)
     return Outcome(outcome.exit_code, [planned.as_text(), "", *outcome.lines], {**data, **outcome.data})
 
 
 def finish(root: Path, wanted: trial.Wanted, *, tell: Callable[[str], None]) -> Outcome:
     """After conflicts were decided: see that none is left, then try the project as a clean update would have."""
-    begun = undo.load(root)
-    left = leftovers.of(root)
-    if left:
-        return Outcome(EXIT_CONFLICTS, ["Still to decide:", *(f"  {line}" for line in left)], {"left": left})
-    if begun is None:
-        return Outcome(EXIT_CLEAN, ["No conflict is left."], {"left": []})
-    return _try(root, begun, wanted, tell=tell)
+    with undo.alone(root):
+        begun = undo.load(root)
+        if begun and not begun.is_written:
+            raise Refused(_cut_off(begun))
+        left = leftovers.of(root)
+        if left:
+            return Outcome(EXIT_CONFLICTS, ["Still to decide:", *(f"  {line}" for line in left)], {"left": left})
+        if begun is None:
+            return Outcome(EXIT_CLEAN, ["No conflict is left."], {"left": []})
+        return _try(root, begun, wanted, tell=tell)
 
 
 def abort(root: Path) -> Outcome:
     """Bring back every byte."""
-    undone = undo.abort(root)
+    with undo.alone(root):
+        undone = undo.abort(root)
     return Outcome(EXIT_CLEAN, [f"Everything is as it was, at {undone.at}."], {"at": undone.at})
 
 
@@ -108,8 +117,7 @@ def _target(template: Template, at: str, order: Order) -> str | None:
     commit = template.commit(ref)
     if commit is None:
         raise Refused(f"The template {template.source.url} has no revision {ref!r}.")
-    name = template.name(commit)
-    to = ref if order.to and versions.version_of(ref) else name
+    to = ref if versions.version_of(ref) else template.name(commit)
     if commit == template.commit(at):
         return None
     if template.is_older(to, at):
@@ -133,10 +141,10 @@ def _prepared(order: Order) -> Iterator[tuple[Plan, Merge | None]]:
             yield Plan(*known, []), None
             return
         scratch = Path(folder)
-        refs = {"old": template.commit(asked.commit) or HEAD, "new": template.commit(to) or HEAD}
-        without = sorted({path for ref in refs.values() for path in _users_own(template, ref)})
-        for side, ref in refs.items():
-            render_version(template, ref, scratch / side, data=asked.given, without=without)
+        commits = {ref: template.commit(ref) or HEAD for ref in (asked.commit, to)}
+        without = sorted({path for commit in commits.values() for path in _users_own(template, commit)})
+        for side, ref in (("old", asked.commit), ("new", to)):
+            render_version(template, ref, scratch / side, commit=commits[ref], data=asked.given, without=without)
         old, new = scratch / "old", scratch / "new"
         merged = merging.merge(order.root, old=old, new=new, scratch=scratch, name=f"pyops-{to}")
         yield Plan(*known, merged.changes, news.between(template, at=asked.commit, to=to, old=old, new=new)), merged
@@ -154,31 +162,42 @@ def _write(order: Order, planned: Plan, merged: Merge) -> undo.Undo:
     contents |= {change.was: merged.content(change.was) for change in merged.changes if change.was}
     contents = {path: text for path, text in contents.items() if _differs(root / path, text, merged, path)}
     kept = undo.Undo(
-        root=str(root),
         at=planned.at,
         to=planned.to,
         head=git("rev-parse", "HEAD", cwd=root).strip(),
-        branch=git("branch", "--show-current", cwd=root).strip() or None,
+        branch=undo.current_branch(root),
         new_branch=order.branch,
-        paths=sorted({*contents, *merged.stages, "uv.lock"}),
+        paths=sorted({*contents, *merged.stages, LOCK}),
     )
     undo.begin(root, kept)
     try:
+        if order.branch:  # before any file, for the name may be impossible beside those that there are
+            git("branch", "--no-track", order.branch, cwd=root)
         for path, text in contents.items():
             _put(root, path, text, merged)
         _stage_conflicts(root, merged)
-        if order.branch:  # last, so that whatever stops us before has no branch to take back
+        if order.branch:
             git("symbolic-ref", "HEAD", f"refs/heads/{order.branch}", cwd=root)
-            git("update-ref", "HEAD", kept.head, cwd=root)
+        kept.is_written = True
+        undo.save(root, kept)
     except BaseException as error:
-        undo.abort(root)
-        if isinstance(error, KeyboardInterrupt):
-            raise Interrupted("Stopped; everything is as it was.") from error
+        _put_back(root, error)
         raise
     return kept
 
 
+def _put_back(root: Path, why: BaseException) -> None:
+    try:
+        undo.abort(root)
+    except (OSError, CommandError) as error:  # such as a disk that is full or gone
+        raise CommandError(f"{why}; and not all could be put back ({error}). Mend it, then: {TAKE_BACK}") from why
+    if isinstance(why, KeyboardInterrupt):
+        raise Interrupted("Stopped; everything is as it was.") from why
+
+
 def _differs(file: Path, text: bytes | None, merged: Merge, path: str) -> bool:
+    if (merged.folder / path).is_symlink():  # the user's own link, which stays as it is
+        return False
     if text is None:
         return file.is_symlink() or file.exists()
     return not file.is_file() or file.read_bytes() != text or _mode(file) != _mode(merged.folder / path)
@@ -195,6 +214,8 @@ def _put(root: Path, path: str, text: bytes | None, merged: Merge) -> None:
         undo.remove_empty(root, file.parent)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_symlink():  # never through it: what it leads to is not the project's
+        file.unlink()
     file.write_bytes(text)
     file.chmod(file.stat().st_mode & ~0o111 | _mode(merged.folder / path))
 
@@ -205,33 +226,49 @@ def _stage_conflicts(root: Path, merged: Merge) -> None:
     for path, stages in merged.stages.items():
         lines = []
         for stage in stages:
-            blob = git("hash-object", "-w", "--stdin", "--path", f"{below}{path}", cwd=top, stdin=stage.content).strip()
+            words = ["--no-filters"] if stage.is_link else ["--path", f"{below}{path}"]
+            blob = git("hash-object", "-w", "--stdin", *words, cwd=top, stdin=stage.content).strip()
             lines.append(f"{stage.mode} {blob} {stage.number}\t{below}{path}")
         lines.insert(0, f"0 {'0' * len(blob)}\t{below}{path}")  # nothing at the stage of what is merged
         git("update-index", "-z", "--index-info", cwd=top, stdin="\0".join([*lines, ""]).encode())
 
 
 def _try(root: Path, begun: undo.Undo, wanted: trial.Wanted, *, tell: Callable[[str], None]) -> Outcome:
-    if not trial.run(root, wanted, tell=tell):
-        back = "Mend it, then: pyops update --finish; or take the update back: pyops update --abort"
-        return Outcome(EXIT_TESTS_FAIL, [back], {"outcome": "tests fail"})
-    if begun.new_branch and not begun.commit:
-        begun.commit = _commit(root, begun)
-        undo.save(root, begun)
-        where = f"It is committed on the branch {begun.new_branch}."
-    else:
-        where = "Look at git diff, then commit."
-    lines = [f"{where} To take it back: pyops update --abort"]
-    return Outcome(EXIT_CLEAN, lines, {"outcome": "clean", "commit": begun.commit})
+    paths = _to_commit(root, begun)  # before the trial, which may leave something lying about
+    try:
+        is_sound = trial.run(root, wanted, tell=tell)
+    except (KeyboardInterrupt, Interrupted) as error:
+        raise Interrupted(f"Stopped while it was tried; the update is in the tree. {HOW_TO_GO_ON}") from error
+    if not is_sound:
+        return Outcome(EXIT_TESTS_FAIL, [f"Mend it. {HOW_TO_GO_ON}"], {"outcome": "tests fail"})
+    if paths:
+        _commit(root, begun, paths, tell=tell)
+    where = f"It is committed on the branch {begun.new_branch}." if begun.commit else "Look at git diff, then commit."
+    return Outcome(EXIT_CLEAN, [f"{where} To take it back: {TAKE_BACK}"], {"outcome": "clean", "commit": begun.commit})
 
 
-def _commit(root: Path, begun: undo.Undo) -> str:
+def _to_commit(root: Path, begun: undo.Undo) -> list[str]:
+    """What to commit on the update's branch; nothing when none was asked for, or somebody has committed already."""
+    if not begun.new_branch or begun.commit or git("rev-parse", "HEAD", cwd=root).strip() != begun.head:
+        return []
+    if undo.current_branch(root) != begun.new_branch:
+        raise Refused(f"The update is to be committed on the branch {begun.new_branch}: git switch there first.")
     git("add", "--all", "--", ".", cwd=root)
-    if not git("status", "--porcelain", "--", ".", cwd=root):  # committed by hand meanwhile
-        return git("rev-parse", "HEAD", cwd=root).strip()
-    message = f"Update PyOps from {begun.at} to {begun.to}"
-    git("commit", "--quiet", "--no-verify", "--no-gpg-sign", "--message", message, "--", ".", cwd=root)
-    return git("rev-parse", "HEAD", cwd=root).strip()
+    written = [path for path in begun.paths if path != LOCK and (root / path).is_file()]
+    words = ("--force", "--pathspec-from-file=-", "--pathspec-file-nul")  # a user may ignore everything called core
+    git("--literal-pathspecs", "add", *words, cwd=root, stdin="\0".join(written).encode(errors="surrogateescape"))
+    listed = git("diff", "--cached", "--name-only", "--no-renames", "--relative", "-z", cwd=root)
+    return [path for path in listed.split("\0") if path]
+
+
+def _commit(root: Path, begun: undo.Undo, paths: list[str], *, tell: Callable[[str], None]) -> None:
+    if git("status", "--porcelain", "--", LOCK, cwd=root):
+        git("add", "--", LOCK, cwd=root)
+        paths = sorted({*paths, LOCK})
+    if not commit(root, message=f"Update PyOps from {begun.at} to {begun.to}", paths=paths):
+        tell(SIGNED_BY_FALLBACK)
+    begun.commit = git("rev-parse", "HEAD", cwd=root).strip()
+    undo.save(root, begun)
 
 
 def _check_repository(root: Path) -> None:
@@ -243,14 +280,16 @@ def _check_repository(root: Path) -> None:
 
 
 def _check_clean(root: Path) -> None:
-    _check_repository(root)
-    listed = git("status", "--porcelain", "--untracked-files=all", "--", ".", cwd=root).splitlines()
+    listed = git(
+        "-c", "core.quotePath=false", "status", "--porcelain", "--untracked-files=all", "--", ".", cwd=root
+    ).splitlines()
     if not listed:
         return
     names = ", ".join(line[3:] for line in listed[:SHOWN_FILES]) + (" …" if len(listed) > SHOWN_FILES else "")
     begun = undo.load(root)
     if begun and begun.head == git("rev-parse", "HEAD", cwd=root).strip():
-        raise Refused(f"The update to {begun.to} is not finished: pyops update --finish or --abort ({names}).")
+        unfinished = f"The update to {begun.to} is not finished: pyops update --finish or --abort ({names})."
+        raise Refused(unfinished if begun.is_written else _cut_off(begun))
     raise Refused(f"There is uncommitted work: commit or stash it first ({names}).")
 
 
@@ -263,6 +302,10 @@ def _check_branch(order: Order) -> None:
         raise Refused(f"{order.branch!r} is no name for a branch.") from error
     if git("branch", "--list", order.branch, cwd=order.root):
         raise Refused(f"There is a branch {order.branch} already: choose another name, or git branch -D it.")
+
+
+def _cut_off(begun: undo.Undo) -> str:
+    return f"The update to {begun.to} was cut off while it was written. First: {TAKE_BACK}"
 
 
 def _how_to_decide() -> list[str]:

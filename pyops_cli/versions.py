@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyops_cli import bundle
 from pyops_cli.errors import CommandError, Refused
 from pyops_cli.git import GitError, git
-from pyops_cli.source import Source, newest_release
+from pyops_cli.source import HEAD, Source, newest_release
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -41,8 +41,12 @@ class Template:
         return None
 
     def name(self, commit: str) -> str:
-        """What a project records for a commit: its tag, else how far it is behind which one."""
-        return git("describe", "--tags", "--always", commit, cwd=self.repository).strip()
+        """What a project records for a commit: its version, else itself. A tag like `stable` moves on."""
+        tags = git("tag", "--points-at", commit, cwd=self.repository).split()
+        if (release := newest_release(tags, pre=True)) != HEAD:
+            return release
+        described = git("describe", "--tags", "--always", commit, cwd=self.repository).strip()
+        return described if version_of(described) else git("rev-parse", "--short", commit, cwd=self.repository).strip()
 
     def newest(self, *, pre: bool) -> str:
         """The newest release, pre-releases too when asked for; HEAD while there is none."""

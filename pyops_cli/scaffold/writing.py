@@ -99,9 +99,8 @@ def remove(feature: str, *, drop_tables: bool) -> Iterator[str]:
     folder = APP / check_name(feature)
     if not (folder / "__init__.py").is_file():
         raise UserError(f"there is no feature app/{feature}")
-    git = subprocess.run(["git", "status", "--porcelain", "."], cwd=PROJECT, capture_output=True, check=False)
-    if git.returncode or git.stdout:
-        raise UserError("only what git has can be brought back: commit everything, then remove")
+    if lost := _not_in_git(folder):
+        raise UserError(f"only what git has can be brought back: commit everything, then remove ({lost})")
     others = [p for p in [*APP.rglob("*.py"), *PROJECT.glob("tests/**/*.py")] if folder not in p.parents and p != MAIN]
     users = [place for path in others for place in _imports(path, feature)]
     if users:
@@ -115,6 +114,15 @@ def remove(feature: str, *, drop_tables: bool) -> Iterator[str]:
         elif tables:
             yield f"left in the database: {', '.join(tables)}; to drop: python -m core migrate --new 'drop {feature}'"
     shutil.rmtree(folder)
+
+
+def _not_in_git(folder: Path) -> str:
+    """What stands between this and a project that git can bring back, such as an ignored file of the feature."""
+    git = ["git", "-c", "core.quotePath=false", "status", "--porcelain"]
+    questions = ([*git, "."], [*git, "--ignored", "--untracked-files=all", str(folder)])
+    answers = [subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=False) for words in questions]
+    lines = [line for answer in answers for line in (answer.stdout + answer.stderr).splitlines()]
+    return next((line for line in lines if "__pycache__" not in line), "")
 
 
 def _imports(path: Path, feature: str) -> Iterator[str]:
@@ -157,11 +165,13 @@ def _applied(changes: Changes) -> Iterator[None]:
             )
         import_module("app.main")
         yield
-    except Exception as error:
+    except BaseException as error:  # Ctrl-C, too
         for path, content in before.items():
             path.unlink(missing_ok=True) if content is None else path.write_bytes(content)
         for folder in folders:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise UserError(f"nothing was changed, for it does not work: {in_one_line(error, PROJECT)}") from error
 
 

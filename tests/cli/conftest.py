@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -30,9 +31,35 @@ TREE = {
     ".gitignore": "*.db\n",
 }
 
+LINES = "".join(f"line {number}\n" for number in range(1, 21))
+FIRST = {
+    "template/core/auth.py": LINES,
+    "template/core/health.py": LINES.replace("line", "health"),
+    "template/core/old.py": LINES.replace("line", "old"),
+    "template/core/settings.py": "class Settings:\n    port: int\n    session_days: int\n",
+    "template/core/migrations/versions/0001_first.py": "",
+    "template/Dockerfile": LINES,
+    "template/compose.yaml": LINES,
+    "CHANGELOG.md": "# Changelog\n\n## 0.1.0\n\n- The first.\n",
+}
+SECOND = {
+    "template/core/auth.py": LINES.replace("line 1\n", "line one\n"),
+    "template/core/notes.py": "notes\n",
+    "template/core/settings.py": "class Settings:\n    port: int\n    sign_in_days: int\n",
+    "template/core/migrations/versions/0002_email.py": "",
+    "template/Dockerfile": LINES.replace("line 20\n", "line twenty\n"),
+    "template/app/main.py": "app = 'newer starter'\n",
+    "template/pyproject.toml.jinja": '[project]\nname = "{{ project_name }}"\ndependencies = []\n'
+    '[dependency-groups]\ncore = ["jinja2>=4", "anyio"]\n',
+    "CHANGELOG.md": "# Changelog\n\n## 0.2.0\n\n### Added\n\n- Notes.\n\n### You must\n\n- Rename SESSION_DAYS\n"
+    "  to SIGN_IN_DAYS.\n\n## 0.1.0\n\n- The first.\n",
+}
+
 Write = Callable[[Path, dict[str, str]], Path]
 Git = Callable[..., str]
 Pyops = Callable[..., "subprocess.CompletedProcess[str]"]
+Release = Callable[..., None]
+Edit = Callable[[dict[str, str]], None]
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +151,85 @@ def pyops_process() -> Pyops:
         )
 
     return run
+
+
+# ---- The world of an update: a template with versions, and a project of the first.
+
+
+@pytest.fixture
+def release(template: Path, write: Write, git: Git) -> Release:
+    """Release a version of the small template: files written, removed, moved."""
+
+    def commit(tag: str, tree: dict[str, str], *, gone: tuple[str, ...] = (), moved: tuple[str, ...] = ()) -> None:
+        if moved:
+            git(template, "mv", *moved)
+        for name in gone:
+            (template / name).unlink()
+        write(template, tree)
+        git(template, "add", "-A")
+        git(template, "commit", "-qm", tag)
+        git(template, "tag", tag)
+
+    return commit
+
+
+@pytest.fixture
+def project(template: Path, release: Release, pyops: Pyops, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of version 0.1.0, where one stands in it."""
+    release("v0.1.0", FIRST)
+    assert pyops("new", "my-tool", "--template", template, "--ref", "v0.1.0", "--defaults").returncode == 0
+    monkeypatch.chdir(workplace / "my-tool")
+    return workplace / "my-tool"
+
+
+@pytest.fixture
+def edit(project: Path, write: Write, git: Git) -> Edit:
+    """Commit work of the user's."""
+
+    def commit(tree: dict[str, str]) -> None:
+        write(project, tree)
+        git(project, "add", "-A", "-f")
+        git(project, "commit", "-qm", "Work")
+
+    return commit
+
+
+@pytest.fixture
+def update(pyops: Pyops) -> Pyops:
+    """`pyops update`, the files only."""
+    return lambda *arguments: pyops("update", "--no-lock", "--no-tests", *arguments)
+
+
+def files(project: Path) -> dict[str, bytes]:
+    """Every file of a project outside its repository."""
+    found = (file for file in project.rglob("*") if file.is_file() and ".git" not in file.parts)
+    return {str(file.relative_to(project)): file.read_bytes() for file in found}
+
+
+MIGRATES = (
+    "import os, pathlib, sqlite3, sys\n"
+    "pathlib.Path('asked').write_text(os.environ['DATABASE_URL'])\n"
+    "print(sqlite3.connect(os.environ['DATA_DIR'] + '/app.db').execute('SELECT count(*) FROM note').fetchone())\n"
+    "sys.exit('core/broken' in os.listdir('.') or os.path.exists('core/broken'))\n"
+)
+
+
+@pytest.fixture
+def tried(
+    project: Path,
+    template: Path,
+    release: Release,
+    edit: Edit,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A project that needs no package, with a database, where pytest and core are small programs."""
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    pyproject = '[project]\nname = "my-tool"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n'
+    ignored = ".venv/\n/data/\n/asked\n__pycache__/\nuv.lock\n"
+    edit({"pyproject.toml": pyproject, "pytest.py": "print('ran')\n", ".gitignore": ignored})
+    (project / "data").mkdir()
+    with sqlite3.connect(project / "data/app.db") as database:
+        database.execute("CREATE TABLE note (id)")
+    database.close()
+    release("v0.2.0", {"template/core/__main__.py": MIGRATES})
+    return project

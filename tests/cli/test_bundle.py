@@ -99,6 +99,13 @@ def test_a_project_newer_than_the_command_says_what_to_upgrade(project: Path, py
     assert (done.returncode, "upgrade pyops" in done.stderr, done.stderr.count("\n")) == (4, True, 1)
 
 
+def test_the_bundle_names_its_origin_without_the_token_it_was_cloned_with(
+    carried: Path, template: Path, tmp_path: Path
+) -> None:
+    bundle.make(template, tmp_path / "ci", url="https://gitlab-ci-token:s3cret@git.invalid/pyops/pyops.git")
+    assert json.loads((tmp_path / "ci/source.json").read_text()) == {"url": ADDRESS}
+
+
 def test_the_bundle_holds_one_slim_commit_for_each_release(carried: Path, tmp_path: Path, git: Git) -> None:
     git(tmp_path, "clone", "-q", str(carried / "template.bundle"), "slim")
     assert git(tmp_path / "slim", "log", "--format=%s").splitlines() == ["v0.2.0", "v0.1.0"]
@@ -112,8 +119,8 @@ def test_the_wheel_carries_it_also_by_way_of_the_source_distribution(
 ) -> None:
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "-q", ROOT.as_uri(), "clone")
-    for name in ("hatch_build.py", "pyproject.toml", "pyops_cli/bundle.py", "pyops_cli/versions.py"):
-        (clone / name).write_text((ROOT / name).read_text())
+    for file in (ROOT / "hatch_build.py", ROOT / "pyproject.toml", *(ROOT / "pyops_cli").glob("*.py")):
+        (clone / file.relative_to(ROOT)).write_text(file.read_text())
     git(clone, "tag", "v0.1.0")
     monkeypatch.setenv("PYOPS_SOURCE", ADDRESS)
     subprocess.run([sys.executable, "-m", "uv", "build", "-q", "--out-dir", tmp_path / "dist", clone], check=True)

@@ -1,5 +1,6 @@
 """`pyops new`: a project that appears whole or not at all."""
 
+import functools
 import os
 import pty
 import signal
@@ -176,17 +177,49 @@ def test_without_an_identity_a_fallback_signs_the_first_commit_only(
     new: Pyops, workplace: Path, git: Git, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "gitconfig").write_text("[user]\n\tuseConfigOnly = true\n")
-    assert "the first commit is by pyops <pyops@localhost>" in new("x").stderr
+    assert "the commit is by pyops <pyops@localhost>" in new("x").stderr
     assert git(workplace / "x", "log", "--format=%ae %ce") == "pyops@localhost pyops@localhost"
     assert "pyops" not in (workplace / "x/.git/config").read_text()
 
 
 def test_commit_hooks_and_signing_of_the_user_cannot_stop_it(new: Pyops, tmp_path: Path, write: Write) -> None:
-    hook = write(tmp_path / "hooks", {"pre-commit": "#!/bin/sh\nexit 1\n"}) / "pre-commit"
-    hook.chmod(0o755)
+    names = ("pre-commit", "prepare-commit-msg")
+    hooks = write(tmp_path / "hooks", dict.fromkeys(names, "#!/bin/sh\nexit 1\n"))
+    for name in names:
+        (hooks / name).chmod(0o755)
     with (tmp_path / "gitconfig").open("a") as config:
-        config.write(f"[commit]\n\tgpgSign = true\n[core]\n\thooksPath = {hook.parent}\n")
+        config.write(f"[commit]\n\tgpgSign = true\n[core]\n\thooksPath = {hooks}\n")
     assert new("x").returncode == 0
+
+
+def test_what_the_user_ignores_everywhere_is_in_the_first_commit_too(
+    new: Pyops, workplace: Path, git: Git, tmp_path: Path
+) -> None:
+    (tmp_path / "ignored").write_text("core\n")
+    git(tmp_path, "config", "--global", "core.excludesFile", str(tmp_path / "ignored"))
+    assert new("x").returncode == 0
+    assert "core/__init__.py" in git(workplace / "x", "ls-files").splitlines()
+
+
+@pytest.mark.parametrize("home", ["spaces and ümläuts", "a 'quoted' $HOME", "{{ brace }}", "-dash"])
+def test_the_folder_above_may_have_any_name(
+    new: Pyops, workplace: Path, git: Git, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / home).mkdir()
+    (workplace / "link").symlink_to(home)
+    monkeypatch.chdir(workplace / "link")
+    assert new("my-tool").returncode == 0
+    assert git(workplace / home / "my-tool", "status", "--porcelain", "--branch") == "## main"
+
+
+def test_a_folder_that_is_filled_only_in_part_is_emptied_again(
+    new: Pyops, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workplace / "x").mkdir()
+    rename, at = Path.rename, iter(range(99))
+    end = functools.partial(os.kill, os.getpid(), signal.SIGTERM)
+    monkeypatch.setattr(Path, "rename", lambda entry, to: (end() if next(at) == 3 else None, rename(entry, to)))
+    assert (new("x").returncode, list((workplace / "x").iterdir())) == (130, [])
 
 
 def test_a_surrounding_git_is_not_written_to(
@@ -220,6 +253,7 @@ def test_a_project_from_a_draft_can_be_updated_once_it_is_committed(
 
 
 def test_a_released_template_goes_without_a_note(new: Pyops, template: Path, workplace: Path, git: Git) -> None:
+    git(template, "tag", "stable")  # it moves, so it says nothing
     git(template, "tag", "v0.3.0")
     assert new("x").stderr == ""
     assert answers(workplace / "x")["_commit"] == "v0.3.0"

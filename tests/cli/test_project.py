@@ -1,6 +1,7 @@
 """`pyops dev`, `test` and `run` inside a generated project."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,16 @@ def test_another_environment_does_not_leak_in(pyops_process: Pyops, project: Pat
     assert ran["env"]["UV_PROJECT_ENVIRONMENT"] is None
     assert ran["env"]["PATH"].startswith(str(project / ".venv/bin"))
     assert not (tmp_path / "other").exists()
+
+
+def test_a_project_whose_core_is_gone_says_how_it_comes_back(pyops_process: Pyops, project: Path, write: Write) -> None:
+    write(project, {"pyproject.toml": f"{PYPROJECT}[tool.pyops]\n"})
+    shutil.rmtree(project / "core")
+    done = pyops_process("dev")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "pyops: core/ is gone: bring it back with git, or with: pyops core restore\n",
+    )
 
 
 def test_outside_a_project_it_says_where_to_go(pyops_process: Pyops) -> None:

@@ -139,6 +139,13 @@ def test_a_command_installed_from_a_commit_takes_that_commit(
     assert source.choose(None, ref=None) == source.Source(str(origin), commit)
 
 
+def test_a_command_installed_from_a_wheel_takes_the_template_that_it_carries(
+    installed: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed({"url": "https://git.invalid/pyops_kit-1.2.0-py3-none-any.whl", "archive_info": {}})
+    assert source.choose(None, ref=None) == source.Source(str(ROOT), "HEAD")  # and not the wheel's own address
+
+
 def test_a_released_command_takes_its_own_tag(repository: Callable[[str], Path], installed: Install, git: Git) -> None:
     origin = repository("origin")
     git(origin, "tag", "v1.2.0")
@@ -161,6 +168,23 @@ def test_a_remote_template_brings_its_examples(pyops: Pyops, served: str, workpl
 def test_a_remote_template_lacks_a_revision(pyops: Pyops, served: str) -> None:
     done = pyops("new", "x", "--defaults", "--template", served, "--ref", "v7")
     assert "no revision 'v7'; it has v0.10.0, v0.3.0, v1.0.0rc1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://u:p@h/t.git", "https://h/t.git"),
+        ("git+HTTPS://token@h/t", "git+HTTPS://h/t"),
+        ("https://u:p@ss@h/t", "https://h/t"),
+        ("ssh://git:p@h/t", "ssh://git@h/t"),
+        ("ssh://git@h/t", "ssh://git@h/t"),
+        ("git@h:t.git", "git@h:t.git"),
+        ("https://h/t@v1", "https://h/t@v1"),
+        ("/srv/a:b@c", "/srv/a:b@c"),
+    ],
+)
+def test_passwords_and_tokens_are_taken_out_of_addresses(address: str, shown: str) -> None:
+    assert source.without_credentials(address) == shown
 
 
 @pytest.mark.parametrize(

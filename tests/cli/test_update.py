@@ -4,7 +4,6 @@ import functools
 import http.server
 import json
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,78 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-Write = Callable[[Path, dict[str, str]], Path]
-Git = Callable[..., str]
-Pyops = Callable[..., "subprocess.CompletedProcess[str]"]
-Release = Callable[..., None]
-
-LINES = "".join(f"line {number}\n" for number in range(1, 21))
-FIRST = {
-    "template/core/auth.py": LINES,
-    "template/core/health.py": LINES.replace("line", "health"),
-    "template/core/old.py": LINES.replace("line", "old"),
-    "template/core/settings.py": "class Settings:\n    port: int\n    session_days: int\n",
-    "template/core/migrations/versions/0001_first.py": "",
-    "template/Dockerfile": LINES,
-    "template/compose.yaml": LINES,
-    "CHANGELOG.md": "# Changelog\n\n## 0.1.0\n\n- The first.\n",
-}
-SECOND = {
-    "template/core/auth.py": LINES.replace("line 1\n", "line one\n"),
-    "template/core/notes.py": "notes\n",
-    "template/core/settings.py": "class Settings:\n    port: int\n    sign_in_days: int\n",
-    "template/core/migrations/versions/0002_email.py": "",
-    "template/Dockerfile": LINES.replace("line 20\n", "line twenty\n"),
-    "template/app/main.py": "app = 'newer starter'\n",
-    "template/pyproject.toml.jinja": '[project]\nname = "{{ project_name }}"\ndependencies = []\n'
-    '[dependency-groups]\ncore = ["jinja2>=4", "anyio"]\n',
-    "CHANGELOG.md": "# Changelog\n\n## 0.2.0\n\n### Added\n\n- Notes.\n\n### You must\n\n- Rename SESSION_DAYS\n"
-    "  to SIGN_IN_DAYS.\n\n## 0.1.0\n\n- The first.\n",
-}
-
-
-@pytest.fixture
-def release(template: Path, write: Write, git: Git) -> Release:
-    """Release a version of the small template: files written, removed, moved."""
-
-    def commit(tag: str, tree: dict[str, str], *, gone: tuple[str, ...] = (), moved: tuple[str, ...] = ()) -> None:
-        if moved:
-            git(template, "mv", *moved)
-        for name in gone:
-            (template / name).unlink()
-        write(template, tree)
-        git(template, "add", "-A")
-        git(template, "commit", "-qm", tag)
-        git(template, "tag", tag)
-
-    return commit
-
-
-@pytest.fixture
-def project(template: Path, release: Release, pyops: Pyops, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project of version 0.1.0, where one stands in it."""
-    release("v0.1.0", FIRST)
-    assert pyops("new", "my-tool", "--template", template, "--ref", "v0.1.0", "--defaults").returncode == 0
-    monkeypatch.chdir(workplace / "my-tool")
-    return workplace / "my-tool"
-
-
-@pytest.fixture
-def edit(project: Path, write: Write, git: Git) -> Callable[[dict[str, str]], None]:
-    """Commit work of the user's."""
-
-    def commit(tree: dict[str, str]) -> None:
-        write(project, tree)
-        git(project, "add", "-A", "-f")
-        git(project, "commit", "-qm", "Work")
-
-    return commit
-
-
-@pytest.fixture
-def update(pyops: Pyops) -> Pyops:
-    """`pyops update`, the files only."""
-    return lambda *arguments: pyops("update", "--no-lock", "--no-tests", *arguments)
+from tests.cli.conftest import LINES, SECOND, Edit, Git, Pyops, Release, Write, files
 
 
 def planned(pyops: Pyops, *arguments: str) -> dict[str, object]:
@@ -97,12 +25,6 @@ def kinds(pyops: Pyops) -> dict[str, str]:
     files = planned(pyops)["files"]
     assert isinstance(files, list)
     return {file["path"]: file["kind"] for file in files}
-
-
-def files(project: Path) -> dict[str, bytes]:
-    """Every file of a project outside its repository."""
-    found = (file for file in project.rglob("*") if file.is_file() and ".git" not in file.parts)
-    return {str(file.relative_to(project)): file.read_bytes() for file in found}
 
 
 def test_an_untouched_project_becomes_the_new_version(update: Pyops, project: Path, release: Release, git: Git) -> None:
@@ -120,7 +42,7 @@ def test_an_untouched_project_becomes_the_new_version(update: Pyops, project: Pa
 
 
 def test_it_does_what_plain_copier_does(
-    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], tmp_path: Path
+    update: Pyops, project: Path, release: Release, edit: Edit, tmp_path: Path
 ) -> None:
     import copier
 
@@ -133,7 +55,7 @@ def test_it_does_what_plain_copier_does(
 
 
 def test_the_plan_says_what_happens_to_each_file_and_writes_nothing(
-    pyops: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+    pyops: Pyops, project: Path, release: Release, edit: Edit, git: Git
 ) -> None:
     mine = LINES.replace("line 1\n", "mine\n")
     edit({"core/auth.py": mine, "Dockerfile": mine, "core/old.py": "mine\n", "app/main.py": "mine\n"})
@@ -173,9 +95,7 @@ def test_the_plan_in_words_begins_with_what_one_must_do(pyops: Pyops, project: P
     assert "- The first." not in text
 
 
-def test_an_edit_moves_with_its_file(
-    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None]
-) -> None:
+def test_an_edit_moves_with_its_file(update: Pyops, project: Path, release: Release, edit: Edit) -> None:
     edit({"core/health.py": (project / "core/health.py").read_text().replace("health 9\n", "mine\n")})
     release("v0.2.0", SECOND, moved=("template/core/health.py", "template/core/well.py"))
     assert update().returncode == 0
@@ -184,7 +104,7 @@ def test_an_edit_moves_with_its_file(
 
 
 def test_an_edit_of_a_removed_file_stays_until_somebody_decides(
-    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+    update: Pyops, project: Path, release: Release, edit: Edit, git: Git
 ) -> None:
     edit({"core/old.py": "mine\n"})
     release("v0.2.0", SECOND, gone=("template/core/old.py",))
@@ -194,7 +114,7 @@ def test_an_edit_of_a_removed_file_stays_until_somebody_decides(
 
 
 def test_conflicts_are_decided_and_finished(
-    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+    update: Pyops, project: Path, release: Release, edit: Edit, git: Git
 ) -> None:
     edit({"core/auth.py": LINES.replace("line 1\n", "mine\n")})
     release("v0.2.0", SECOND)
@@ -215,9 +135,7 @@ def test_finish_sees_what_plain_copier_left(update: Pyops, project: Path, write:
     assert (done.returncode, next(iter(left)) in done.stdout) == (3, True)
 
 
-def test_abort_brings_back_every_byte(
-    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
-) -> None:
+def test_abort_brings_back_every_byte(update: Pyops, project: Path, release: Release, edit: Edit, git: Git) -> None:
     edit({"core/auth.py": "mine\n", "core/old.py": "mine\n", ".gitignore": "*.log\n"})
     (project / "kept.log").write_text("ignored")
     before = files(project)
@@ -248,7 +166,7 @@ def test_a_branch_that_cannot_be_made_stops_before_anything_is_written(
 
 
 def test_conflicts_on_a_branch_are_committed_when_finished(
-    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+    update: Pyops, project: Path, release: Release, edit: Edit, git: Git
 ) -> None:
     edit({"core/auth.py": "mine\n"})
     release("v0.2.0", SECOND)
@@ -264,7 +182,7 @@ def test_what_stops_it_while_it_writes_puts_everything_back(
     update: Pyops,
     project: Path,
     release: Release,
-    edit: Callable[[dict[str, str]], None],
+    edit: Edit,
     git: Git,
 ) -> None:
     edit({"core/auth.py": "mine\n", "core/notes.py": "mine\n"})
@@ -341,9 +259,7 @@ def test_uncommitted_work_is_refused(update: Pyops, project: Path, release: Rele
     )
 
 
-def test_an_unfinished_update_says_how_to_go_on(
-    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None]
-) -> None:
+def test_an_unfinished_update_says_how_to_go_on(update: Pyops, project: Path, release: Release, edit: Edit) -> None:
     edit({"core/auth.py": "mine\n"})
     release("v0.2.0", SECOND)
     update()
@@ -364,13 +280,21 @@ def test_a_project_outside_git_is_refused(update: Pyops, project: Path) -> None:
         pytest.param("just words\n", "is damaged", id="no-mapping"),
         pytest.param("title: x\n_src_path: /t\n", "says no _commit", id="no-commit"),
         pytest.param("_src_path: ../..\n_commit: v1\n", "whole address", id="relative"),
+        pytest.param("_src_path: ext::sh -c id\n_commit: v1\n", "whole address", id="program"),
+        pytest.param("_src_path: --upload-pack=id\n_commit: v1\n", "whole address", id="option"),
+        pytest.param("_src_path: https://u:p4ss@h/t\n_commit: v1\n", "holds credentials", id="password"),
+        pytest.param("_src_path: TEMPLATE\n_commit: --output=/x\n", "no longer has --output", id="revision"),
     ],
 )
-def test_a_damaged_answers_file_is_refused(update: Pyops, project: Path, git: Git, text: str | None, word: str) -> None:
-    (project / ".copier-answers.yml").unlink() if text is None else (project / ".copier-answers.yml").write_text(text)
+def test_a_damaged_answers_file_is_refused(
+    update: Pyops, project: Path, template: Path, git: Git, text: str | None, word: str
+) -> None:
+    answers = project / ".copier-answers.yml"
+    answers.unlink() if text is None else answers.write_text(text.replace("TEMPLATE", str(template)))
     git(project, "commit", "-qam", "Damage")
     done = update()
     assert (done.returncode, word in done.stderr, done.stderr.count("\n")) == (4, True, 1)
+    assert "p4ss" not in done.stderr
 
 
 def test_a_vanished_tag_is_one_sentence(update: Pyops, project: Path, template: Path, git: Git) -> None:
@@ -426,6 +350,34 @@ def test_windows_line_ends_stay_and_merge(update: Pyops, project: Path, release:
     assert (project / "Dockerfile").read_bytes() == mine.replace("line 20", "line twenty").encode()
 
 
+def test_the_version_is_recorded_not_a_tag_that_moves(
+    update: Pyops, project: Path, release: Release, template: Path, git: Git
+) -> None:
+    release("v0.2.0", SECOND)
+    git(template, "tag", "stable")
+    assert update().returncode == 0
+    assert yaml.safe_load((project / ".copier-answers.yml").read_text())["_commit"] == "v0.2.0"
+
+
+def test_a_commit_between_releases_is_recorded_by_itself(
+    update: Pyops, project: Path, release: Release, template: Path, git: Git
+) -> None:
+    release("stable", SECOND)
+    assert update("--to", "main").returncode == 0
+    recorded = yaml.safe_load((project / ".copier-answers.yml").read_text())["_commit"]
+    assert recorded == git(template, "rev-parse", "--short", "main")
+
+
+def test_an_answer_that_the_new_version_refuses_is_named_with_its_file(
+    update: Pyops, project: Path, release: Release, git: Git
+) -> None:
+    answers = project / ".copier-answers.yml"
+    answers.write_text(answers.read_text().replace("title: My tool", "title: ''"))
+    git(project, "commit", "-qam", "No title")
+    release("v0.2.0", SECOND)
+    assert update().stderr == "pyops: .copier-answers.yml, title: The title is one line of 1 to 60 characters.\n"
+
+
 def test_what_the_user_deleted_stays_deleted(update: Pyops, project: Path, release: Release, git: Git) -> None:
     git(project, "rm", "-q", "Dockerfile")
     git(project, "commit", "-qm", "No container")
@@ -453,7 +405,7 @@ def test_a_file_where_a_folder_is_needed_is_refused(
 
 
 def test_same_named_new_files_conflict_unless_they_agree(
-    update: Pyops, project: Path, release: Release, edit: Callable[[dict[str, str]], None], git: Git
+    update: Pyops, project: Path, release: Release, edit: Edit, git: Git
 ) -> None:
     edit({"core/notes.py": "mine\n", "core/migrations/versions/0002_email.py": ""})
     release("v0.2.0", SECOND)
@@ -515,36 +467,6 @@ def test_a_template_over_the_network_is_fetched(
 
 # ---- The trial: lock, a copy of the database, the project's tests.
 
-MIGRATES = (
-    "import os, pathlib, sqlite3, sys\n"
-    "pathlib.Path('asked').write_text(os.environ['DATABASE_URL'])\n"
-    "print(sqlite3.connect(os.environ['DATA_DIR'] + '/app.db').execute('SELECT count(*) FROM note').fetchone())\n"
-    "sys.exit('core/broken' in os.listdir('.') or os.path.exists('core/broken'))\n"
-)
-
-
-@pytest.fixture
-def tried(
-    project: Path,
-    template: Path,
-    release: Release,
-    edit: Callable[[dict[str, str]], None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Path:
-    """A project that needs no package, with a database, where pytest and core are small programs."""
-    import sqlite3
-
-    monkeypatch.setenv("UV_OFFLINE", "1")
-    pyproject = '[project]\nname = "my-tool"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n'
-    ignored = ".venv/\n/data/\n/asked\n__pycache__/\nuv.lock\n"
-    edit({"pyproject.toml": pyproject, "pytest.py": "print('ran')\n", ".gitignore": ignored})
-    (project / "data").mkdir()
-    with sqlite3.connect(project / "data/app.db") as database:
-        database.execute("CREATE TABLE note (id)")
-    database.close()
-    release("v0.2.0", {"template/core/__main__.py": MIGRATES})
-    return project
-
 
 def test_a_clean_update_is_tried(pyops: Pyops, tried: Path) -> None:
     done = pyops("update")
@@ -552,9 +474,7 @@ def test_a_clean_update_is_tried(pyops: Pyops, tried: Path) -> None:
     assert (tried / "asked").read_text().startswith("sqlite:////tmp/")
 
 
-def test_failing_tests_have_an_exit_code_and_leave_the_update(
-    pyops: Pyops, tried: Path, edit: Callable[[dict[str, str]], None]
-) -> None:
+def test_failing_tests_have_an_exit_code_and_leave_the_update(pyops: Pyops, tried: Path, edit: Edit) -> None:
     edit({"pytest.py": "print('FAILED test_x'); raise SystemExit(1)\n"})
     done = pyops("update")
     assert (done.returncode, "FAILED test_x" in done.stderr, "--abort" in done.stdout) == (5, True, True)
@@ -562,17 +482,19 @@ def test_failing_tests_have_an_exit_code_and_leave_the_update(
     assert pyops("update", "--finish").returncode == 0
 
 
-def test_a_migration_that_fails_on_the_copy_has_the_same_exit_code(
-    pyops: Pyops, tried: Path, edit: Callable[[dict[str, str]], None]
-) -> None:
+def test_a_migration_that_fails_on_the_copy_has_the_same_exit_code(pyops: Pyops, tried: Path, edit: Edit) -> None:
     edit({"core/broken": ""})
     done = pyops("update")
     assert (done.returncode, "copy of the database cannot be migrated" in done.stderr) == (5, True)
 
 
-def test_a_lock_that_cannot_be_made_is_a_notice(
-    pyops: Pyops, tried: Path, edit: Callable[[dict[str, str]], None]
-) -> None:
+def test_a_database_that_cannot_be_copied_is_a_notice(pyops: Pyops, tried: Path) -> None:
+    (tried / "data/app.db").write_text("no database" * 100)
+    done = pyops("update")
+    assert (done.returncode, "file is not a database" in done.stderr) == (0, True)
+
+
+def test_a_lock_that_cannot_be_made_is_a_notice(pyops: Pyops, tried: Path, edit: Edit) -> None:
     text = (tried / "pyproject.toml").read_text()
     edit({"pyproject.toml": text.replace("[]", '["nobody-has-this==1"]'), "uv.lock": "version = 1\n"})
     done = pyops("update")

@@ -203,6 +203,22 @@ def test_a_feature_that_others_use_stays(fresh: Path, core: Core, commit: Commit
     assert (fresh / "app" / "services").is_dir()
 
 
+def test_nothing_is_removed_that_git_ignores(fresh: Path, core: Core, commit: Commit) -> None:
+    (fresh / ".gitignore").write_text("*.env\n__pycache__/\n")
+    commit(fresh, "Begin")
+    (fresh / "app/services/sites.env").write_text("TOKEN=1")
+    assert "app/services/sites.env" in core("remove", "feature", "services").stderr
+    assert (fresh / "app/services/sites.env").is_file()
+
+
+def test_an_interrupted_add_leaves_nothing(fresh: Path) -> None:
+    before = tree(fresh)
+    (fresh / "app/settings.py").write_text("raise KeyboardInterrupt\n")
+    assert run(fresh, SCAFFOLD, "add", "feature", "servers").returncode != 0
+    assert not (fresh / "app/servers").exists()
+    assert (fresh / "app/main.py").read_bytes() == before["app/main.py"]
+
+
 def test_nothing_is_removed_that_git_does_not_have(fresh: Path, core: Core) -> None:
     assert "commit everything" in core("remove", "feature", "services").stderr
     assert (fresh / "app" / "services").is_dir()
