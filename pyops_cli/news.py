@@ -44,7 +44,8 @@ def between(template: Template, *, at: str, to: str, old: Path, new: Path) -> Ne
 
 def settings_of(project: Path, folder: str = "core") -> set[str]:
     """The settings that core or app declares, as they stand in the environment."""
-    files = [project / folder / "settings.py", *(project / folder / "settings").glob("*.py")]
+    home = project / folder  # and a feature's own, such as app/oidc/settings.py
+    files = [home / "settings.py", *(home / "settings").glob("*.py"), *home.glob("*/settings.py")]
     return {
         node.target.id.upper()
         for file in files

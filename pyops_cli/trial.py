@@ -113,7 +113,7 @@ def env_file(root: Path) -> dict[str, str]:
     file, found = root / ".env", {}
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []:
         name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and not name.startswith("#"):
+        if equals and name.strip().isidentifier():  # no comment, and no line of a value that goes on
             found[name.strip().upper()] = value.split(" #")[0].strip().strip("\"'")
     return found
 

@@ -15,11 +15,13 @@ import pytest
 from pyops_cli import main
 
 ROOT = Path(__file__).parents[2]
+# A root that may not write where nobody may: as a user of this machine runs the command.
+AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.getuid() == 0 else []
 TREE = {
     "copier.yml": (ROOT / "copier.yml").read_text(),
     "template/{{_copier_conf.answers_file}}.jinja": "{{ _copier_answers | to_nice_yaml -}}\n",
     "template/pyproject.toml.jinja": '[project]\nname = "{{ project_name }}"\ndependencies = []\n'
-    '[dependency-groups]\ncore = ["jinja2>=3"]\n',
+    '[dependency-groups]\ncore = ["jinja2>=3"]\n[tool.pyops]\n',
     "template/README.md.jinja": "# {{ title }}\n",
     "template/app/main.py": "app = 'starter'\n",
     "template/core/__init__.py": "",

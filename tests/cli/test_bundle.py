@@ -97,6 +97,7 @@ def test_a_project_newer_than_the_command_says_what_to_upgrade(project: Path, py
     git(project, "commit", "-qam", "From the future")
     done = pyops("update")
     assert (done.returncode, "upgrade pyops" in done.stderr, done.stderr.count("\n")) == (4, True, 1)
+    assert "fail  version   The project is of v0.9.0, newer than this pyops" in pyops("doctor").stdout
 
 
 def test_the_bundle_names_its_origin_without_the_token_it_was_cloned_with(

@@ -2,15 +2,20 @@
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from pyops_cli import doctor
+from tests.cli.conftest import AS_ANYBODY, ROOT
 
 Write = Callable[[Path, dict[str, str]], Path]
 Git = Callable[..., str]
@@ -87,6 +92,22 @@ def test_windows_line_ends_are_no_edit(project: Path, found: Found) -> None:
     assert found() == {}
 
 
+def test_a_core_that_is_gone_is_one_finding_and_comes_back(pyops: Pyops, project: Path, git: Git, found: Found) -> None:
+    shutil.rmtree(project / "core")
+    assert found() == {"core": "fail: core/ is gone → pyops core restore"}
+    assert pyops("core", "restore").returncode == 0
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_restore_does_not_write_through_a_link(pyops: Pyops, project: Path, git: Git, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("mine\n")
+    (project / "core/time.py").unlink()
+    (project / "core/time.py").symlink_to(tmp_path / "elsewhere")
+    git(project, "commit", "-qam", "Link")
+    assert pyops("core", "restore").stdout == "restored core/time.py\n"
+    assert ((tmp_path / "elsewhere").read_text(), (project / "core/time.py").read_text()) == ("mine\n", "now\n")
+
+
 def test_a_missing_and_an_added_file_of_core_are_found(pyops: Pyops, project: Path) -> None:
     (project / "core/time.py").rename(project / "core/mine.py")
     said = pyops("doctor").stdout
@@ -128,11 +149,14 @@ def test_restore_overwrites_nothing_that_git_does_not_keep(pyops: Pyops, project
     [
         ({".copier-answers.yml": "<<<<<<<"}, "version", ["fail", "damaged"]),
         ({"compose.yaml": "<<<<<<< HEAD\n"}, "merge", ["fail", "compose.yaml: conflict markers"]),
+        ({"compose.yaml": "services: {tool: {environment: {SESION_DAYS: 3}}}"}, "settings", ["in compose.yaml"]),
+        ({"compose.override.yaml": "services: {tool: {environment: [NOSUCH=3]}}"}, "settings", ["in compose.override"]),
+        ({"core/migrations/versions/0002_x.py/y": ""}, "database", ["warn", "could not be examined"]),
         ({".env": "SESION_DAYS=3\n"}, "settings", ["warn", "SESION_DAYS in .env", "write SESSION_DAYS"]),
         ({"app/settings.py": "class Settings:\n    api_key: str\n"}, "settings", ["fail", "API_KEY is not set"]),
         ({"core/migrations/versions/0002_x.py": 'revision = "0009"\n'}, "database", ["fail", "end in"]),
     ],
-    ids=["answers", "markers", "unknown-setting", "missing-setting", "two-heads"],
+    ids=["answers", "markers", "compose", "override", "unreadable", "unknown-setting", "missing-setting", "two-heads"],
 )
 def test_a_file_that_is_wrong_is_found(
     project: Path, write: Write, found: Found, tree: dict[str, str], check: str, words: list[str]
@@ -159,10 +183,39 @@ def test_the_database_is_compared_with_the_revisions(
     assert ("database" in found()) is (said is not None)
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
-def test_a_data_folder_that_cannot_be_written_is_found(project: Path, found: Found) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (".env", "SESSION_DAYS=3\nLIMIT=4\nexport PORT=0\n# NOSUCH=1\n"),
+        (".env", 'OIDC=\'[{"a": 1,\n  "b": "x=y"}]\'\n'),
+        ("compose.override.yaml", "services: [1]"),
+    ],
+    ids=["known", "of-a-feature-over-two-lines", "odd-yaml"],
+)
+def test_settings_that_are_known_are_no_finding(
+    project: Path, write: Write, found: Found, name: str, text: str
+) -> None:
+    write(project, {name: text, "app/oidc/settings.py": "class OidcSettings:\n    oidc: list[str] = []\n"})
+    assert found() == {}
+
+
+def test_a_data_folder_that_cannot_be_written_is_found(project: Path) -> None:
     (project / "data").mkdir(mode=0o500)
-    assert "chown" in found()["data"]
+    command = [*AS_ANYBODY, sys.executable, "-m", "pyops_cli", "doctor", "--json"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    [said] = [each for each in json.loads(done.stdout)["findings"] if each["check"] == "data"]
+    assert (said["level"], said["fix"]) == ("fail", f"chown -R {os.getuid()} {project}/data")
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs"])
+def test_a_data_folder_on_a_network_file_system_is_found(
+    project: Path, found: Found, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounts = f"/dev/sda1 / ext4 rw 0 0\nserver:/srv {project} {kind} rw 0 0\n"
+    (tmp_path / "mounts").write_text(mounts)
+    monkeypatch.setattr(doctor, "MOUNTS", tmp_path / "mounts")  # the kernel's word
+    assert f"is on {kind}, where SQLite corrupts" in found()["data"]
 
 
 def test_a_taken_port_is_found(project: Path, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,6 +226,34 @@ def test_a_taken_port_is_found(project: Path, found: Found, monkeypatch: pytest.
         assert "cannot be listened on" in found()["port"]
 
 
+@pytest.mark.parametrize(("name", "value"), [("PORT", "99999"), ("PORT", "http"), ("HOST", "a..b")])
+def test_an_address_that_nobody_can_listen_on_is_found(
+    project: Path, found: Found, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert "port" in found()
+
+
+def test_a_clock_that_nothing_sets_is_found(
+    project: Path, found: Found, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (write(tmp_path / "bin", {"timedatectl": "#!/bin/sh\necho no\n"}) / "timedatectl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert found()["clock"] == "warn: nothing sets the clock of this machine → timedatectl set-ntp true"
+
+
+def test_a_newer_version_is_told_and_is_no_fault(pyops: Pyops, project: Path, template: Path, git: Git) -> None:
+    git(template, "commit", "-q", "--allow-empty", "-m", "More")
+    git(template, "tag", "v0.2.0")
+    done = pyops("doctor")
+    assert (done.returncode, "v0.1.0; v0.2.0 is there\n      fix: pyops update --plan" in done.stdout) == (0, True)
+
+
+def test_a_version_that_is_gone_is_found(project: Path, found: Found, template: Path, git: Git) -> None:
+    git(template, "tag", "-d", "v0.1.0")
+    assert found()["version"].startswith("fail: the template")
+
+
 def test_a_clock_behind_the_last_commit_is_found(
     project: Path, found: Found, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,9 +262,25 @@ def test_a_clock_behind_the_last_commit_is_found(
     assert "the clock is behind" in found()["clock"]
 
 
-def test_a_stale_lock_is_found(pyops: Pyops, project: Path) -> None:
-    (project / "uv.lock").write_text('version = 1\nrequires-python = ">=3.13"\n')
-    assert "lock" in pyops("doctor").stdout and "fix: uv lock, then commit it" in pyops("doctor").stdout
+@pytest.mark.parametrize(
+    ("uv", "tree", "said"),
+    [
+        (["--version"], {}, ("warn", "pyops dev, then commit it")),
+        (["lock"], {"uv.lock": 'version = 1\nrequires-python = ">=3.13"\n'}, ("fail", "uv lock, then commit it")),
+        (["lock"], {}, ("ok", "")),
+    ],
+    ids=["none", "stale", "fits"],
+)
+def test_the_lock_is_compared(
+    pyops: Pyops, project: Path, write: Write, monkeypatch: pytest.MonkeyPatch, uv: list[str],
+    tree: dict[str, str], said: tuple[str, str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    write(project, {"pyproject.toml": '[project]\nname = "my-tool"\nversion = "1"\nrequires-python = ">=3.11"\n'})
+    subprocess.run([sys.executable, "-m", "uv", "--quiet", *uv], check=True, stdout=subprocess.DEVNULL)
+    write(project, tree)
+    [found] = [each for each in json.loads(pyops("doctor", "--json").stdout)["findings"] if each["check"] == "lock"]
+    assert (found["level"], found["fix"]) == said
 
 
 def test_a_template_out_of_reach_is_a_warning(project: Path, found: Found, template: Path, tmp_path: Path) -> None:

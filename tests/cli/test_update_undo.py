@@ -12,13 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import LINES, SECOND, Edit, Git, Pyops, Release, files
+from tests.cli.conftest import AS_ANYBODY, LINES, SECOND, Edit, Git, Pyops, Release, files
 
 ROOT = Path(__file__).parents[2]
 RECORD = ".git/pyops-update/whole/state.json"
-
-# A root that may not write where nobody may: as a user of this machine runs the command.
-AS_ANYBODY = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] if os.getuid() == 0 else []
 
 
 def branches(project: Path, git: Git) -> str:
