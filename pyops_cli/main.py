@@ -39,7 +39,8 @@ def run() -> None:
     except OSError as error:
         if error.errno is None:
             raise
-        print(f"pyops: {error.filename or 'this machine'}: {error.strerror}", file=sys.stderr)
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"pyops: {place}{error.strerror}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

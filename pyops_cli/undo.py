@@ -57,9 +57,9 @@ def begin(root: Path, undo: Undo) -> None:
 
 def save(root: Path, undo: Undo) -> None:
     """Write the record, whole or not at all."""
-    draft = _home(root) / f"{STATE}.part"
-    draft.write_text(json.dumps(asdict(undo), indent=1))
-    draft.replace(_home(root) / STATE)
+    home = _home(root)
+    (home / f"{STATE}.part").write_text(json.dumps(asdict(undo), indent=1))
+    (home / f"{STATE}.part").replace(home / STATE)
 
 
 def load(root: Path) -> Undo | None:
@@ -72,8 +72,9 @@ def load(root: Path) -> Undo | None:
 
 def forget(root: Path) -> None:
     """Remove what is kept: the record first, for without the copies it would have files deleted."""
-    (_home(root) / STATE).unlink(missing_ok=True)
-    shutil.rmtree(_home(root), ignore_errors=True)
+    home = _home(root)
+    (home / STATE).unlink(missing_ok=True)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def abort(root: Path) -> Undo:
@@ -95,8 +96,9 @@ def abort(root: Path) -> Undo:
 
 def restore(root: Path, undo: Undo) -> None:
     """Bring back the bytes of every file that the update wrote, and git's index for them."""
+    home = _home(root)
     for path in undo.paths:
-        kept, file = _home(root) / "before" / path, root / path
+        kept, file = home / "before" / path, root / path
         file.unlink(missing_ok=True)
         if kept.is_symlink() or kept.exists():
             _copy(kept, file)

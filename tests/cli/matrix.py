@@ -261,3 +261,66 @@ def cells(*, whole: bool) -> list[tuple[str, str, str]]:
     meetings = {(history, user) for history, user, _ in MEETINGS}
     rest = [cell for cell in counted if cell[:2] not in meetings][: PAIRWISE - len(meetings)]
     return [cell for cell in counted if cell[:2] in meetings] + rest
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A random edit: what is done, to which of the files there are, where in it."""
+
+    kind: str
+    which: int
+    at: int
+    by: str  # TOKEN for a user, who may lose no line
+
+    def __call__(self, root: Path) -> None:
+        """Do it; not to the answers, which say what to update."""
+        found = [file for file in sorted(root.rglob("*")) if ".git" not in file.parts and not file.is_dir()]
+        found = [file for file in found if not file.name.startswith((".copier", "{{", "copier.yml"))]
+        file = found[self.which % len(found)]
+        mine = f"# {self.by} {self.which} {self.at}"
+        match self.kind:
+            case "remove":
+                file.unlink()
+            case "rename":
+                file.rename(file.with_name(f"{file.name}-moved{self.at % 3}"))
+            case "add":  # both may have the same idea
+                write(f"{file.parent.relative_to(root)}/added{self.at % 3}.py", mine)(root)
+            case "link":
+                file.unlink()
+                file.symlink_to(f"nowhere-{self.by}")
+            case "folder":
+                file.unlink()
+                write(f"{file.relative_to(root)}/inside.py", mine)(root)
+            case "mode":
+                file.chmod(0o755)
+            case _ if not file.is_symlink():
+                file.write_bytes(self._written(file.read_bytes().split(b"\n"), mine.encode()))
+
+    def _written(self, lines: list[bytes], mine: bytes) -> bytes:
+        at = self.at % len(lines)
+        if self.kind == "crlf":
+            return b"\r\n".join(line.rstrip(b"\r") for line in lines)
+        changed = {
+            "insert": [*lines[:at], mine, *lines[at:]],
+            "replace": [*lines[:at], mine, *lines[at + 3 :]],
+            "cut": lines[:at],
+            "append": [*lines, mine],
+            "binary": [b"\0" + mine, *lines],
+        }[self.kind]
+        return b"\n".join(changed)
+
+
+WRITING = ("insert", "replace", "cut", "append", "crlf", "binary")
+DEEDS = (*WRITING, "remove", "rename", "add", "mode")
+ODD_DEEDS = (*DEEDS, "link", "folder")  # of users alone: a version of the template has only files
+
+# A template that is updated in no time: for many random versions of it, and many random users.
+NUMBERED = "".join(f"line {number}\n" for number in range(12))
+SMALL = {
+    "copier.yml": (ROOT / "copier.yml").read_text(),
+    "template/{{_copier_conf.answers_file}}.jinja": "{{ _copier_answers | to_nice_yaml -}}\n",
+    "template/pyproject.toml.jinja": '[project]\nname = "{{ project_name }}"\ndependencies = []\n[tool.pyops]\n',
+    **{f"template/{name}": f"{name}\n{NUMBERED}" for name in ("Dockerfile", "compose.yaml", "README.md")},
+    **{f"template/core/{name}.py": f"{name}\n{NUMBERED}" for name in ("auth", "time", "static/x", "static/y")},
+    **{f"template/{name}": NUMBERED for name in ("app/main.py", "app/services/pages.py", "tests/test_tool.py")},
+}

@@ -7,7 +7,6 @@ import contextlib
 import io
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -15,15 +14,35 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pyops_cli import main
-from tests.cli.matrix import FIRST, HISTORIES, LAYOUTS, MEETINGS, ROOT, TOKEN, USERS, USERS_OWN, cells
+from tests.cli.matrix import (
+    DEEDS,
+    FIRST,
+    HISTORIES,
+    LAYOUTS,
+    MEETINGS,
+    ODD_DEEDS,
+    ROOT,
+    SMALL,
+    TOKEN,
+    USERS,
+    USERS_OWN,
+    Deed,
+    cells,
+    replace,
+    write,
+)
 
 WHOLE = os.environ.get("PYOPS_MATRIX") == "whole"
+# The same examples in every run of CI; by chance, and many, in `make test-matrix`. One that fails is made small.
+FREELY = settings(deadline=None, derandomize=not WHOLE, suppress_health_check=list(HealthCheck))
 AUTHOR = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
-RANDOM_EDITS = range(40 if WHOLE else 4)
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +64,7 @@ def run(*words: str | Path, cwd: Path, check: bool = True) -> "subprocess.Comple
 def commit(folder: Path, subject: str) -> None:
     """Commit a folder as it lies."""
     run("git", "add", "--all", "--force", cwd=folder)
-    run("git", *AUTHOR, "commit", "-qm", subject, cwd=folder)
+    run("git", *AUTHOR, "commit", "-qm", subject, "--allow-empty", cwd=folder)
 
 
 def release(template: Path, tag: str, edits: list[Callable[[Path], None]]) -> None:
@@ -95,6 +114,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     born.parent.mkdir()
     assert pyops(*words, cwd=home)[0] == 0
     return World(template, born, versions)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A small template, and a project of it in a repository."""
+    home = tmp_path_factory.mktemp("small")
+    for name, text in SMALL.items():
+        write(name, text)(home / "template")
+    run("git", "init", "-qb", "main", "template", cwd=home)
+    commit(home / "template", "v0.1.0")
+    run("git", "tag", "v0.1.0", cwd=home / "template")
+    words = ["new", "my-tool", "--template", str(home / "template"), "--ref", "v0.1.0", "--defaults"]
+    assert pyops(*words, cwd=home)[0] == 0
+    return World(home / "template", home / "my-tool", {})
 
 
 def lived_in(world: World, place: Path, *, user: str, layout: str) -> Path:
@@ -226,38 +259,47 @@ def test_uncommitted_work_stops_an_update_before_it_begins(world: World, tmp_pat
     assert (code, "app/more.py, core/time.py" in said or "core/time.py" in said, snapshot(project)) == (4, True, before)
 
 
-@pytest.mark.parametrize("seed", RANDOM_EDITS)
-def test_random_edits_survive(world: World, tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    project = lived_in(world, tmp_path / "my-tool", user=chance.choice(sorted(USERS)), layout=chance.choice(LAYOUTS))
-    for name in chance.sample(sorted(snapshot(project)), k=25):
-        disturb(project / name, chance)
+def deeds(kinds: tuple[str, ...], *, by: str) -> st.SearchStrategy[list[Deed]]:
+    """A few random edits."""
+    number = st.integers(0, 40)
+    return st.lists(st.builds(Deed, st.sampled_from(kinds), number, number, st.just(by)), max_size=8)
+
+
+@settings(FREELY, max_examples=60 if WHOLE else 4)
+@given(st.sampled_from(sorted(HISTORIES)), st.sampled_from(sorted(USERS)), st.sampled_from(LAYOUTS),
+       deeds(ODD_DEEDS, by=TOKEN))  # fmt: skip
+def test_random_edits_on_top_of_the_matrix_survive(
+    world: World, history: str, user: str, layout: str, edits: list[Deed]
+) -> None:
+    with TemporaryDirectory() as place:
+        project = lived_in(world, Path(place) / "my-tool", user=user, layout=layout)
+        check_random(world, project, world.versions[history], edits)
+
+
+@settings(FREELY, max_examples=600 if WHOLE else 25)
+@given(deeds(DEEDS, by="of-the-template"), deeds(ODD_DEEDS, by=TOKEN))
+def test_random_edits_survive_random_versions(small: World, versions: list[Deed], edits: list[Deed]) -> None:
+    with TemporaryDirectory() as place:
+        template = Path(shutil.copytree(small.template, Path(place) / "template"))
+        for deed in versions:
+            deed(template / "template")
+        commit(template, "v0.2.0")
+        run("git", "tag", "v0.2.0", cwd=template)
+        project = Path(shutil.copytree(small.born, Path(place) / "my-tool"))
+        replace(".copier-answers.yml", str(small.template), str(template))(project)
+        check_random(World(template, project, {}), project, "v0.2.0", edits)
+
+
+def check_random(world: World, project: Path, tag: str, edits: list[Deed]) -> None:
+    """Work at random, and update: kept and taken back again, or refused and untouched."""
+    for deed in edits:
+        deed(project)
     commit(project, "Work")
     before = snapshot(project)
-    check_update(world, project, world.versions[chance.choice(sorted(HISTORIES))])
-    check_abort(project, before)
-
-
-def disturb(file: Path, chance: random.Random) -> None:
-    """Remove a file, rename it, or change some of its lines; not the answers, which say what to update."""
-    if file.name == ".copier-answers.yml":
-        return
-    lines = file.read_bytes().split(b"\n")
-    at = chance.randrange(len(lines))
-    mine = f"# {TOKEN} {chance.random()}".encode()
-    deed = chance.choice(["remove", "rename", "insert", "replace", "cut", "append", "crlf", "binary"])
-    if deed == "remove":
-        file.unlink()
-    elif deed == "rename":
-        file.rename(file.with_name(f"{file.name}-{TOKEN}"))
-    elif deed == "crlf":
-        file.write_bytes(b"\r\n".join(lines))
+    code, _, said = pyops("update", "--plan", "--to", tag, cwd=project)
+    if code == 4:
+        assert "move it away" in said
     else:
-        changed = {
-            "insert": [*lines[:at], mine, *lines[at:]],
-            "replace": [*lines[:at], mine, *lines[at + 3 :]],
-            "cut": lines[:at],
-            "append": [*lines, mine],
-            "binary": [b"\0" + mine, *lines],
-        }[deed]
-        file.write_bytes(b"\n".join(changed))
+        check_update(world, project, tag)
+        check_abort(project, before)
+    assert snapshot(project) == before
