@@ -291,9 +291,9 @@ class Deed:
             case "folder":
                 file.unlink()
                 write(f"{file.relative_to(root)}/inside.py", mine)(root)
-            case "mode":
+            case "mode" if not file.is_symlink():
                 file.chmod(0o755)
-            case _ if not file.is_symlink():
+            case written if written in WRITING and not file.is_symlink():
                 file.write_bytes(self._written(file.read_bytes().split(b"\n"), mine.encode()))
 
     def _written(self, lines: list[bytes], mine: bytes) -> bytes:
