@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from app.costs import Colours
+from app.costs import Colours, wrong_currency
 from app.groups import Tree
 from core import DB, Chart, Data, Field, Form, Go, Session, View, action, page, today
 
@@ -21,6 +21,7 @@ ASSUMED = Form(
     Field(Assumptions.minutes_per_validation),
     Field(Assumptions.hourly_rate),
     Field(Assumptions.currency),
+    check=wrong_currency,
 )
 
 

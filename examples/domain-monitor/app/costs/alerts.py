@@ -17,7 +17,8 @@ def over_budget(db: DB) -> Iterator[Finding]:
         if budget.is_exceeded:
             money = budget.group.budget_currency
             text = f"{budget.cost.total:,.2f} {money} in the next 12 months, {budget.limit:,.2f} {money} budgeted"
-            unknown = f"; price unknown: {budget.cost.unknown:,}" if budget.cost.unknown else ""
+            unknown = f"; price unknown: {budget.cost.unpriced:,}" if budget.cost.unpriced else ""
+            unknown += f"; no exchange rate: {budget.cost.unrated.total():,}" if budget.cost.unrated else ""
             owner = f"; owner: {budget.group.owner}" if budget.group.owner else ""
             yield Finding(budget.path, f"{text}{unknown}{owner}", href="/costs")
 

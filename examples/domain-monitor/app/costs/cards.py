@@ -28,7 +28,7 @@ def costs(db: DB) -> View:
         title="Cost a year",
         colours=names.colours,
     )
-    return View("card.html", chart=drawn, rates=rates, unknown=together(found.values()).unknown)
+    return View("card.html", chart=drawn, rates=rates, whole=together(found.values()))
 
 
 @card("Renewals to pay", wide=True)

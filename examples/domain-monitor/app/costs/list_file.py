@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from app.domains import currency_code
 from core import UserError
 
 from .models import ALWAYS
@@ -94,9 +95,7 @@ def a_price(text: str) -> Decimal:
 
 
 def a_currency(text: str) -> str:
-    if not re.fullmatch("[A-Za-z]{3}", text):
-        raise ValueError(f"{text[:40]!r} is no currency; write it like EUR")
-    return text.upper()
+    return currency_code(text)
 
 
 def a_term(text: str) -> int:

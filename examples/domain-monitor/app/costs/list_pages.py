@@ -116,7 +116,7 @@ def saved(db: Session, data: Data, line: ListPrice | None) -> View | Go:
     form = PRICE.read(db, data, line)
     if form.is_valid:
         given = form.data
-        given |= {"currency": given["currency"].upper(), "suffix": given["suffix"].lower().strip(". ")}
+        given["suffix"] = given["suffix"].lower().strip(". ")
         given["registrar"] = spelled(db, given["registrar"])
         same = [getattr(ListPrice, name) == given[name] for name in KEY]
         other = db.execute(select(ListPrice.id).where(*same)).scalar()

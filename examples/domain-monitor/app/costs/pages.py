@@ -127,10 +127,8 @@ def cheaper(db: DB) -> View:
     """Suffixes that cost less at another registrar which has names of ours with the same suffix."""
     rates = current(db)
     found = savings(db, rates)
-    unknown = together(collect(db, rates).values()).unknown
-    return View(
-        "savings.html", title="Savings", tabs=tabs("/costs/savings"), savings=found, rates=rates, unknown=unknown
-    )
+    whole = together(collect(db, rates).values())
+    return View("savings.html", title="Savings", tabs=tabs("/costs/savings"), savings=found, rates=rates, whole=whole)
 
 
 @page("/costs/currency")

@@ -80,6 +80,15 @@ def test_where_prices_come_from_is_counted(client: TestClient, add: Add, listed:
     assert page.one("#domains tbody tr th").text == "acme.de"
 
 
+def test_a_price_without_an_exchange_rate_is_not_an_unknown_price(client: TestClient, add: Add) -> None:
+    add("acme.com", "10 EUR")
+    add("acme.vn", "750000 VND")
+    add("acme.jp")
+    stats = [link.text for link in html(client.get("/costs")).all("main a.rounded-box")]
+    assert stats[:2] == ["Price unknown 1 of 3 domains, in no sum", "No exchange rate 1 billed in VND, in no sum"]
+    assert "Price unknown 1 in no sum of costs" in html(client.get("/domains")).one("main").text
+
+
 def test_a_renewal_is_paid_in_the_month_that_it_expires(db: Session, add: Add) -> None:
     add("acme.com", "10 USD", expires_at=on(2026, 12, 31))
     add("late.com", "4 EUR", expires_at=on(2026, 9, 1))

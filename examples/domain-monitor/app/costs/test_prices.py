@@ -6,12 +6,14 @@ from decimal import Decimal
 
 import pytest
 from sqlmodel import col, select
+from starlette.testclient import TestClient
 
 from app.domains import SUFFIX, Domain
 from core import Session, now, today
+from core.testing import html
 
 from .conftest import Add
-from .prices import A_YEAR, CURRENCY, IS_KNOWN, PRICE, SAID_BY, YEARS
+from .prices import A_YEAR, CURRENCY, IS_KNOWN, PRICE, SAID_BY, YEARS, prices_of
 from .rates import Rates
 from .totals import collect, together
 from .typing_in import forget, type_in
@@ -76,6 +78,19 @@ def test_a_price_for_years_costs_a_part_of_it_a_year(
 ) -> None:
     price_it(db, add("acme.com"), price, years)
     assert round(db.execute(select(A_YEAR)).scalar_one(), 2) == Decimal(yearly)
+
+
+def test_a_currency_that_there_is_not_is_refused_beside_its_field(client: TestClient, add: Add) -> None:
+    add("acme.com")
+    answer = client.post("/domains/acme.com/price", data={"price": "10", "currency": "eux", "years": "1"})
+    assert answer.status_code == 422
+    assert html(answer).one("#f-currency-error").text == "'eux' is no currency; write its code, like EUR."
+
+
+def test_a_currency_is_kept_in_capitals(client: TestClient, db: Session, add: Add) -> None:
+    domain = add("acme.com")
+    client.post("/domains/acme.com/price", data={"price": "10", "currency": "chf", "years": "1"})
+    assert [told.currency for told in prices_of(db, domain)] == ["CHF"]
 
 
 def test_sums_keep_what_is_billed_and_are_told_in_one_currency(db: Session, add: Add) -> None:

@@ -34,9 +34,14 @@ class Cost:
     missing: int = 0
 
     @property
+    def unpriced(self) -> int:
+        """How many names have a price that nobody knows."""
+        return self.said[UNKNOWN]
+
+    @property
     def unknown(self) -> int:
         """How many names are in no sum: nobody knows the price, or its currency has no rate."""
-        return self.said[UNKNOWN] + self.unrated.total()
+        return self.unpriced + self.unrated.total()
 
     def add(self, other: "Cost") -> None:
         """Add the cost of other domains."""

@@ -7,17 +7,20 @@ from typing import Any
 from sqlalchemy import delete, insert, literal
 from sqlmodel import col, select
 
-from app.domains import Domain
+from app.domains import Domain, currency_code
 from core import Field, Form, Session
 
 from .models import TypedPrice
+from .prices import CURRENCY, PRICE
 
 
 def wrong_currency(data: dict[str, Any]) -> Sequence[tuple[str, str]]:
-    """Whether a currency is written as one."""
-    currency = data["currency"]
-    is_one = currency.isascii() and currency.isalpha()
-    return [] if is_one else [("currency", f"{currency} is no currency; write it like EUR.")]
+    """Whether there is no such currency; the data has its code in capitals after it."""
+    try:
+        data["currency"] = currency_code(data["currency"])
+    except ValueError as error:
+        return [("currency", f"{error}.")]
+    return []
 
 
 TYPED = Form(
@@ -33,7 +36,7 @@ def type_in(db: Session, where: Sequence[Any], values: Mapping[str, Any], *, sai
     """Give the domains that fulfil the conditions a typed-in price; returns how many."""
     forget(db, where, why=said)
     names = ["domain_id", "price", "currency", "years", "said"]
-    given = [Decimal(values["price"]), values["currency"].upper(), values["years"], said]
+    given = [Decimal(values["price"]), values["currency"], values["years"], said]
     rows = select(col(Domain.id), *map(literal, given)).where(*where)
     return db.bulk(insert(TypedPrice).from_select(names, rows, include_defaults=False), why=said)
 
@@ -45,11 +48,10 @@ def type_in_each(db: Session, prices: Mapping[str, Mapping[str, Any]], *, said: 
     db.upsert(TypedPrice, rows, key="domain_id")
 
 
-def typed_of(db: Session, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The typed-in price and currency of each of these domains that has one, by name."""
-    told = select(col(Domain.name), col(TypedPrice.price), col(TypedPrice.currency)).join(TypedPrice)
-    found = db.execute(told.where(col(Domain.name).in_(names)))
-    return {name: {"price": price, "currency": currency} for name, price, currency in found}
+def told_of(db: Session, names: Sequence[str]) -> dict[str, tuple[Decimal, str]]:
+    """The price that counts of each of these domains that has one, with its currency, by name."""
+    told = select(col(Domain.name), PRICE, CURRENCY).where(col(Domain.name).in_(names), PRICE.is_not(None))
+    return {name: (price, currency) for name, price, currency in db.execute(told)}
 
 
 def forget(db: Session, where: Sequence[Any], *, why: str) -> int:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from sqlalchemy import func
 from sqlmodel import col, select
 
-from app.domains import Domain
+from app.domains import Domain, currency_code
 from core import DB, Data, Field, Form, Go, Refused, Session, View, action, page
 from core.forms import FormView
 
@@ -139,7 +139,11 @@ def read(db: Session, data: Data, group: Group | None = None) -> FormView:
         form.reject("owner_mail", "This is no mail address; write it like ann@example.com.")
     if (form.data["budget"] is None) != (form.data["budget_currency"] is None):
         form.reject("budget_currency", "A budget and its currency come together, as in 1200 and EUR.")
-    form.data["budget_currency"] = (form.data["budget_currency"] or "").upper() or None
+    if given := form.data["budget_currency"]:
+        try:
+            form.data["budget_currency"] = currency_code(given)
+        except ValueError as error:
+            form.reject("budget_currency", f"{error}.")
     return form
 
 

@@ -245,6 +245,8 @@ def test_a_group_has_an_owner_and_a_budget(client: TestClient, db: Session, shop
     given = {"name": "Shops", "owner": "Ann", "owner_mail": "ann@example.com", "budget": "1200"}
     refused = client.post(f"/groups/{shops.id}", data=given)
     assert "come together" in html(refused).one("#f-budget_currency-error").text
+    wrong = client.post(f"/groups/{shops.id}", data={**given, "budget_currency": "eux"})
+    assert "is no currency" in html(wrong).one("#f-budget_currency-error").text
     client.post(f"/groups/{shops.id}", data={**given, "budget_currency": "eur"})
     page = html(client.get("/groups"))
     assert page.one("a[href='mailto:ann@example.com']").text == "Ann"

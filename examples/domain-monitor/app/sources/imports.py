@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from app.domains import domain_name, shown_name
+from app.domains import currency_code, domain_name, shown_name
 from core import UserError
 
 from .listing import COLUMN_OF, flag, moment, price
@@ -22,7 +22,6 @@ WRITTEN_DATES = ("%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y", "%d-%b-%Y", "%b
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/\d{4}")
 DECIMAL_COMMA = re.compile(r"(\d{1,3}(\.\d{3})+|\d+),\d{1,2}")
 AMOUNT = re.compile(r"(\d{1,3}(,\d{3})+|\d+)(\.\d{1,2}0*)?")  # not 1.234, which may mean a thousand
-CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class UnusableFile(UserError):
@@ -165,9 +164,7 @@ def a_price(column: str, text: str, _: object) -> dict[str, Any]:
 
 
 def a_currency(column: str, text: str, _: object) -> dict[str, Any]:
-    if not CURRENCY.fullmatch(text.upper()):
-        raise ValueError(f"{text[:40]!r} is no currency; write it like EUR")
-    return {column: text.upper()}
+    return {column: currency_code(text)}
 
 
 def an_expiry(_column: str, text: str, is_day_first: bool | None) -> dict[str, Any]:

@@ -1,25 +1,29 @@
 """What an import would do to the database as it is now, and doing it: all of it or nothing."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from sqlmodel import select
 
-from app.costs import type_in_each, typed_of
+from app.costs import told_of, type_in_each
 from app.domains import Domain
-from app.groups import Group, assign
+from app.groups import UNASSIGNED, Group, assign
 from core import Refused, Session
 
 from .imports import Row, Sheet
 from .storing import rows_of
 
 PRICE = ("renewal_price", "currency")  # a price in a file is one that a person says: no read replaces it
+EXPIRY = ("expires_at", "expires_is_day")
+ALIKE = 0.75  # how much of a group's name is in another one's before somebody may have meant that
 Outcome = Literal["wrong", "new", "changed", "unchanged"]
 
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the file beside what it would do."""
+    """One row of the file, without what is so already, beside what it would do."""
 
     row: Row
     outcome: Outcome
@@ -32,6 +36,7 @@ class Plan:
 
     lines: list[Line]
     new_groups: list[str]
+    meant: dict[str, str]  # of the new groups, those whose name is nearly one that there is
 
     def count(self, *outcomes: Outcome) -> int:
         """How many rows have one of these outcomes."""
@@ -47,12 +52,21 @@ def plan(db: Session, sheet: Sheet) -> Plan:
     """Compare the rows of a file with what is known."""
     names = [row.name for row in sheet.rows]
     known = {row["name"]: dict(row) for row in db.execute(rows_of(names)).mappings()}
-    for name, typed in typed_of(db, names).items():
-        known[name] |= {"renewal_price": typed["price"], "currency": typed["currency"]}
+    told = told_of(db, names)
+    for name, row in known.items():
+        row["renewal_price"], row["currency"] = told.get(name, (None, None))
     groups: dict[int | None, str] = {id: name for id, name in db.execute(select(Group.id, Group.name))}
     lines = [line_of(row, known.get(row.name), groups) for row in sheet.rows]
     wanted = {line.row.group for line in lines if line.outcome != "wrong" and line.row.group}
-    return Plan(lines, sorted(wanted - set(groups.values())))
+    new = sorted(wanted - set(groups.values()))
+    alike = {name: like(name, groups.values()) for name in new}
+    return Plan(lines, new, {name: other for name, other in alike.items() if other})
+
+
+def like(name: str, names: Iterable[str]) -> str:
+    """The one of these names that somebody who wrote this one may have meant; "" when none is like it."""
+    written = {other.casefold(): other for other in names}
+    return next((written[key] for key in get_close_matches(name.casefold(), written, n=1, cutoff=ALIKE)), "")
 
 
 def line_of(row: Row, known: Any, groups: dict[int | None, str]) -> Line:
@@ -61,13 +75,18 @@ def line_of(row: Row, known: Any, groups: dict[int | None, str]) -> Line:
         return Line(row, "wrong", row.wrong)
     if known is None:
         return Line(row, "new", f"group {row.group}" if row.group else "")
+    same = {name for name, value in row.values.items() if known[name] == value}
+    settled = {*(PRICE if same.issuperset(PRICE) else ()), *(EXPIRY if "expires_at" in same else ())}
+    row = replace(row, values={name: value for name, value in row.values.items() if name not in settled})
     changes = [
         f"{name.removesuffix('_at').replace('_', ' ')}: {said(known[name])} → {said(value)}"
         for name, value in row.values.items()
         if known[name] != value and name != "expires_is_day"
     ]
-    group = groups.get(known["group_id"], "unassigned")
-    if row.group and (row.group != group or not known["group_is_typed"]):
+    group = groups.get(known["group_id"], UNASSIGNED)
+    if row.group == group:
+        row.group = ""  # what the rules say already need not be said again
+    if row.group:
         changes.append(f"group: {group} → {row.group}, typed in")
     return Line(row, "changed" if changes else "unchanged", "; ".join(changes))
 

@@ -6,7 +6,9 @@ from decimal import Decimal
 import pytest
 from starlette.testclient import TestClient
 
+from app.costs import ListPrice, TypedPrice
 from app.domains import Domain
+from app.groups import Group, Rule, assign
 from core import Session
 from core.testing import html
 
@@ -66,11 +68,12 @@ def test_a_price_is_read_with_either_comma(text: str, expected: str) -> None:
         pytest.param("acme.com,31/31/2027,,", "'31/31/2027' is no date; write it like 2027-01-31", id="a day too many"),
         pytest.param("acme.com,2027-1-5,,", "'2027-1-5' is no date; write it like", id="a day without its zero"),
         pytest.param("acme.com,,,12.50", "a price and its currency come together", id="price without currency"),
-        pytest.param("acme.com,,,,,", "more cells than the header", id="too many cells"),
+        pytest.param("acme.com,,,12.50,EUX", "'EUX' is no currency; write its code, like EUR", id="no such currency"),
+        pytest.param("acme.com,,,,,,", "more cells than the header", id="too many cells"),
     ],
 )
 def test_a_wrong_row_says_why(cells: str, expected: str) -> None:
-    [row] = read(f"name,expires,auto renew,price\n{cells}\n").rows
+    [row] = read(f"name,expires,auto renew,price,currency\n{cells}\n").rows
     assert expected in row.wrong
 
 
@@ -134,6 +137,50 @@ def test_a_change_is_shown_with_what_it_replaces(client: TestClient, db: Session
     db.commit()
     page = html(client.get(upload(client, "name,locked,registrar\nacme.com,no,Quickname\n")))
     assert page.one("#changed tbody tr").text == "2 acme.com locked: yes → no; registrar: unknown → Quickname"
+
+
+@pytest.fixture
+def ruled(db: Session) -> Domain:
+    """A name whose group a rule says, and whose price the price list."""
+    db.add_all(
+        [domain := Domain(name="acme.ch", shown_name="acme.ch", registrar="North"), Group(id=1, name="Switzerland")]
+    )
+    db.add(ListPrice(registrar="North", suffix="ch", price=Decimal("9.80"), currency="EUR"))
+    db.flush()
+    db.add(Rule(position=1, kind="suffix", value="ch", group_id=1))
+    db.flush()
+    assign(db)
+    db.commit()
+    return domain
+
+
+def test_a_table_that_is_exported_and_imported_again_changes_nothing(client: TestClient, ruled: Domain) -> None:
+    exported = client.get("/domains?format=csv").text
+    assert ",Switzerland," in exported and ",9.80,EUR," in exported
+    page = html(client.get(upload(client, exported)))
+    assert page.one("#unchanged tbody tr").text == "2 acme.ch"
+    assert not page.all("#changed, #new, #wrong")
+
+
+def test_only_what_a_file_changes_is_typed_in(client: TestClient, db: Session, ruled: Domain) -> None:
+    there = upload(client, "name,locked,price,currency,group\nacme.ch,yes,9.80,EUR,Switzerland\n")
+    assert html(client.get(there)).one("#changed tbody tr").text == "2 acme.ch locked: unknown → yes"
+    client.post(there)
+    db.refresh(ruled)
+    assert (ruled.locked, ruled.group_is_typed, db.get(TypedPrice, ruled.id)) == (True, False, None)
+
+
+def test_a_price_of_a_file_is_told_beside_the_one_that_counts(client: TestClient, ruled: Domain) -> None:
+    page = html(client.get(upload(client, "name,price,currency\nacme.ch,10,EUR\n")))
+    assert page.one("#changed tbody tr").text == "2 acme.ch renewal price: 9.80 → 10.00"
+
+
+def test_a_group_that_is_nearly_another_is_asked_about(client: TestClient, ruled: Domain) -> None:
+    there = upload(client, "name,group\nacme.ch,Swizerland\nacme.de,Shops\n")
+    page = html(client.get(there))
+    assert "Swizerland: did you mean Switzerland?" in page.one("main").text
+    assert "Shops: did you mean" not in page.one("main").text
+    assert client.post(there).status_code == 303
 
 
 def test_an_empty_cell_blanks_nothing(client: TestClient, db: Session) -> None:
