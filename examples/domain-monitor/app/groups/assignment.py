@@ -38,7 +38,7 @@ class Move(NamedTuple):
 
 
 def assign(db: Session) -> int:
-    """Apply the rules to every domain whose group nobody typed in; returns how many changed."""
+    """Apply the rules to every domain whose group nobody typed in; returns how many are in another group now."""
     rules = in_order(db)
     moves, said = planned(db, rules), {rule.id: str(rule) for rule in rules}
     together = defaultdict(list)
@@ -49,7 +49,7 @@ def assign(db: Session) -> int:
         while batch := list(islice(rest, BATCH)):
             statement = update(Domain).where(col(Domain.id).in_(batch))
             db.bulk(statement.values(group_id=group_id, rule_id=rule_id), why=said.get(rule_id, "no rule fits"))
-    return len(moves)
+    return sum(move.before != move.group_id for move in moves)
 
 
 def is_settled(db: Session) -> bool:

@@ -3,10 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from app.domains import Domain
 from core import Session
 
-from .assignment import UNASSIGNED, Move, in_order, planned
-from .models import Rule
+from .assignment import SOURCE, UNASSIGNED, Move, in_order, planned
+from .matching import Subject, tester
+from .models import Rule, RuleKind
 from .tree import Tree
 
 FIRST = 5  # names that are told of each move
@@ -37,6 +42,16 @@ def preview(db: Session, rules: list[Rule]) -> list[Flow]:
         for (before, after), moves in flows.items()
     ]
     return sorted(said, key=lambda flow: -flow.count)
+
+
+def no_subject(db: Session, kind: RuleKind, value: str) -> str:
+    """Why a rule that looks at this fits no domain that there is; "" when it fits some."""
+    fits, source = tester(Rule(position=0, kind=kind, value=value, group_id=0)), func.coalesce(SOURCE.c.name, "")
+    looked_at = (col(Domain.name), col(Domain.shown_name), col(Domain.registrar), source)
+    domains = select(*looked_at).outerjoin(SOURCE, SOURCE.c.id == Domain.source_id)
+    if any(fits(Subject(*seen)) for seen in db.execute(domains)):
+        return ""
+    return f"No domain {'fits' if kind == 'name pattern' else 'has'} the {kind} {value}"
 
 
 def drafted(db: Session, rule: Rule | None, values: dict[str, Any]) -> list[Rule]:

@@ -11,7 +11,7 @@ from core.forms import FormView
 from .assignment import SOURCE, assign, in_order, renumber
 from .models import Rule
 from .pages import index
-from .preview import drafted, place, preview
+from .preview import drafted, no_subject, place, preview
 from .tree import choices
 
 RULE = Form(
@@ -108,7 +108,7 @@ def moved(db: Session, rule: Rule, by: int) -> Go:
 def applied(db: Session, what: str) -> Go:
     """Assign every domain again, and say what came of it."""
     changed = assign(db)
-    return Go(index, toast=f"{what}; domains with another group or rule now: {changed:,}")
+    return Go(index, toast=f"{what}; domains that changed their group: {changed:,}")
 
 
 def read(db: Session, typed: Mapping[str, Any], rule: Rule | None = None) -> FormView:
@@ -123,7 +123,9 @@ def read(db: Session, typed: Mapping[str, Any], rule: Rule | None = None) -> For
 
 def form_of(db: Session, rule: Rule | None, form: FormView, *, status: int = 200) -> View:
     """The form of a rule or of a new one, and what it would move when something was typed."""
-    flows = preview(db, drafted(db, rule, form.data)) if form.data and form.is_valid else None
+    is_tried = bool(form.data) and form.is_valid
+    flows = preview(db, drafted(db, rule, form.data)) if is_tried else None
+    nobody = no_subject(db, form.data["kind"], form.data["value"]) if is_tried else ""
     if rule is None:
         title, to, button, losing = "Add a rule", "/groups/rules", "Add rule", ""
     else:
@@ -131,7 +133,16 @@ def form_of(db: Session, rule: Rule | None, form: FormView, *, status: int = 200
         losing = f"Delete rule {rule.position}, {rule}? Its domains fall to the other rules, or become unassigned."
     here = to if rule else f"{to}/new"
     return View(
-        "rule.html", status=status, title=title, form=form, to=to, here=here, button=button, losing=losing, flows=flows
+        "rule.html",
+        status=status,
+        title=title,
+        form=form,
+        to=to,
+        here=here,
+        button=button,
+        losing=losing,
+        flows=flows,
+        nobody=nobody,
     )
 
 

@@ -1,6 +1,7 @@
 """Rules in their order, and the word of a person that beats them."""
 
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from sqlmodel import select
@@ -180,6 +181,36 @@ def test_a_preview_counts_per_way_and_tells_the_first_names(client: TestClient, 
     page = html(client.get(f"/groups/rules/{old.id}", params={**SUFFIX_SHOP, "value": "com", "group_id": shops.id}))
     names = ", ".join(f"acme{number}.shop" for number in range(5))
     assert page.one("#preview tbody").text == f"Shops unassigned 7 {names} and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("registrar", "Nowhere", "No domain has the registrar Nowhere"),
+        ("suffix", "jp", "No domain has the suffix jp"),
+        ("name pattern", "shop-*", "No domain fits the name pattern shop-*"),
+    ],
+)
+def test_a_preview_says_when_nothing_fits_the_rule(
+    client: TestClient, db: Session, shops: Group, kind: str, value: str, expected: str
+) -> None:
+    domain(db, "acme.shop", registrar="North")
+    db.commit()
+    page = html(client.get("/groups/rules/new", params={"kind": kind, "value": value, "group_id": shops.id}))
+    assert expected in page.one("#preview").text
+    assert "would change its group" not in page.one("#preview").text
+
+
+def test_a_saved_rule_tells_the_number_of_its_preview(client: TestClient, db: Session, shops: Group) -> None:
+    old = rule(db, shops, "suffix", "shop", position=2)
+    domain(db, "acme.shop", group_id=shops.id, rule_id=old.id)
+    domain(db, "acme.com")
+    db.commit()
+    typed = {"kind": "name pattern", "value": "acme*", "group_id": shops.id, "position": "1"}
+    page = html(client.get("/groups/rules/new", params=typed))
+    assert "Domains that would change their group: 1" in page.one("#preview").text
+    done = client.post("/groups/rules", data=typed)
+    assert "domains that changed their group: 1" in unquote(" ".join(done.cookies.values()))
 
 
 def test_a_preview_knows_the_place_of_the_rule(client: TestClient, db: Session, shops: Group) -> None:

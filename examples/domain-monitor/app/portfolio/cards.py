@@ -3,27 +3,52 @@
 from datetime import UTC, datetime, time
 from itertools import pairwise
 
-from sqlalchemy import and_
+from sqlalchemy import and_, func, true
 from sqlmodel import col, select
 
-from app.domains import Domain, first_days
+from app.domains import RED_DAYS, Domain, first_days, last_day_under
 from app.sources import Source, troubles
 from core import DB, Cell, Chart, card, now, today
+from core.alerts import Found, needs_attention, open_count
 
-from .pages import IS_LOST, counts
+from .pages import IS_LOST, counts, ends_by, to
 
 MONTHS = 12
+
+
+@card("Open findings")
+def findings(db: DB) -> Cell:
+    """What the alerts found wrong, and nobody has acknowledged or muted."""
+    critical = db.execute(select(func.count()).select_from(Found).where(needs_attention(), Found.critical)).scalar_one()
+    if found := open_count(db):
+        return Cell(f"{found:,}", f"{critical:,} critical", tone="bad" if critical else "warn", href="/-/alerts")
+    if not any(counts(db, true())):
+        return Cell("—", "the alerts look as soon as there are domains", tone="unknown", href="/-/alerts")
+    return Cell("0", "acknowledged and muted ones do not count", tone="good", href="/-/alerts")
+
+
+@card(f"Expire in under {RED_DAYS} days")
+def urgent(db: DB) -> Cell:
+    """Names that somebody must renew; a missing one is not counted."""
+    red = last_day_under(RED_DAYS, today())
+    tests = [and_(ends_by(day), ~IS_LOST) for day in (last_day_under(0, today()), red)]
+    expired, ending, every = counts(db, *tests, true())
+    if not every:
+        return Cell("—", "counted as soon as there are domains", tone="unknown", href="/domains")
+    return Cell(f"{ending:,}", f"{expired:,} expired already", tone="bad" if ending else "good", href=to(red))
 
 
 @card("Sources in trouble")
 def sources(db: DB) -> Cell:
     """Accounts whose domains may be out of date."""
-    wrong = troubles(db, now())
-    if not wrong and db.execute(select(Source.id).limit(1)).first() is None:
+    wrong, used = troubles(db, now()), db.execute(select(Source.is_enabled).distinct()).scalars().all()
+    if wrong:
+        return Cell(f"{len(wrong)}", wrong[0].partition(":")[0], tone="bad", href="/sources")
+    if not used:
         return Cell("none yet", "add a registrar account, or import a file", tone="unknown", href="/sources")
-    if not wrong:
-        return Cell("0", "every source in use is up to date", tone="good", href="/sources")
-    return Cell(f"{len(wrong)}", wrong[0].partition(":")[0], tone="bad", href="/sources")
+    if not any(used):
+        return Cell("none in use", "no source is enabled, so nobody reads what changes", tone="warn", href="/sources")
+    return Cell("0", "every source in use is up to date", tone="good", href="/sources")
 
 
 @card("Expire by month")

@@ -52,4 +52,5 @@ def changes(db: Session) -> list[str]:
 
 def sources(db: Session) -> list[str]:
     """What is wrong with the sources in use."""
-    return troubles(db, now()) or ["Every source in use is up to date."]
+    in_use = db.execute(select(Source.id).where(Source.is_enabled).limit(1)).first()
+    return troubles(db, now()) or ["Every source in use is up to date." if in_use else "No source is enabled."]

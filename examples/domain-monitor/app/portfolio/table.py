@@ -11,7 +11,7 @@ from app.groups import REASON, UNASSIGNED, Group, assign
 from app.groups import choices as groups
 from app.rdap import DEADLINE, PHASE
 from app.sources import Source
-from core import DB, Column, CurrentUser, Data, Field, Form, Go, Table, View, action
+from core import DB, Column, CurrentUser, Data, Field, Form, Go, Session, Table, View, action
 
 from .cells import day, deadline, expiry, group, price, seen, source, status, wanted
 
@@ -47,8 +47,9 @@ def put_into_group(db: DB, data: Data, user: CurrentUser) -> View | Go:
     if not picked.is_confirmed or not form.is_valid:
         return View(ASK, status=200 if form.is_valid else 422, picked=picked, form=form)
     chosen = form.data["group_id"]
-    moved = regroup(db, picked.where, chosen, user.name)
-    return Go(picked.back, toast=f"{'Put into the group' if chosen else 'Left to the rules'}: {moved:,}")
+    if not chosen:
+        return left_to_the_rules(db, picked, user.name)
+    return Go(picked.back, toast=f"Put into the group: {regroup(db, picked.where, chosen, user.name):,}")
 
 
 @action("/domains/rules")
@@ -57,8 +58,14 @@ def leave_to_the_rules(db: DB, data: Data, user: CurrentUser) -> View | Go:
     picked = DOMAINS.picked(db, data)
     if not picked.is_confirmed:
         return View(ASK, picked=picked)
-    left = regroup(db, picked.where, None, user.name)
-    return Go(picked.back, toast=f"Left to the rules: {left:,}")
+    return left_to_the_rules(db, picked, user.name)
+
+
+def left_to_the_rules(db: Session, picked: Any, who: str) -> Go:
+    """Forget the groups that were typed in for the picked domains, and say how many had one."""
+    left = regroup(db, [*picked.where, col(Domain.group_is_typed)], None, who)
+    others = picked.count - left
+    return Go(picked.back, toast=f"Left to the rules: {left:,}" + (f"; were already: {others:,}" if others else ""))
 
 
 def regroup(db: Any, where: list[Any], group_id: int | None, who: str) -> int:

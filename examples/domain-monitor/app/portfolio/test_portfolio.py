@@ -13,6 +13,7 @@ from app.domains import Domain
 from app.groups import Group
 from app.sources import Listed, Source
 from core import Session, in_days, now
+from core.alerts import Found
 from core.audit import AuditEntry
 from core.marks import Role
 from core.testing import html
@@ -130,7 +131,8 @@ def test_many_domains_are_put_into_a_group_and_given_back(client: TestClient, db
     sent = {"all": "1", "back": "/domains?q=acme", "confirmed": "2"}
     assert client.post("/domains/group", data={**sent, "group_id": shops.id}).headers["location"] == "/domains?q=acme"
     assert html(client.get("/domains?group=Shops")).one("#domains [role=status]").text == "2 of 3"
-    client.post("/domains/rules", data=sent)
+    done = client.post("/domains/rules", data={"all": "1", "back": "/domains", "confirmed": "3"})
+    assert "Left to the rules: 2; were already: 1" in unquote(" ".join(done.cookies.values()))
     assert html(client.get("/domains?group=Shops")).one("#domains [role=status]").text == "0 of 3"
 
 
@@ -205,6 +207,30 @@ def test_the_home_page_counts_the_sources_in_trouble(client: TestClient, db: Ses
     assert html(client.get("/")).one("main a[href='/sources']").text == "Sources in trouble 1 Main"
 
 
+def test_the_home_page_says_when_no_source_is_in_use(client: TestClient, db: Session) -> None:
+    db.add(Source(name="Main", kind="namecom", is_enabled=False))
+    db.commit()
+    stat = html(client.get("/")).one("main a[href='/sources']").text
+    assert stat == "Sources in trouble none in use no source is enabled, so nobody reads what changes"
+
+
+def test_the_home_page_counts_what_expires_soon(client: TestClient, db: Session) -> None:
+    add(db, "late.com", expires_at=in_days(-2))
+    add(db, "soon.com", expires_at=in_days(20))
+    add(db, "later.com", expires_at=in_days(40))
+    stat = html(client.get("/")).one("main a[href^='/domains?expires_at.to=']").text
+    assert stat == "Expire in under 30 days 2 1 expired already"
+
+
+def test_the_home_page_counts_the_open_findings(client: TestClient, db: Session) -> None:
+    add(db, "acme.com")
+    seen: dict[str, Any] = {"alert": "a", "text": "ends", "opened_at": now(), "told_at": now()}
+    db.add_all([Found(key="a", critical=True, **seen), Found(key="b", **seen)])
+    db.add(Found(key="c", acknowledged_by="ann", **seen))
+    db.commit()
+    assert html(client.get("/")).one("main a[href='/-/alerts']").text == "Open findings 2 1 critical"
+
+
 def test_a_typed_price_beats_the_account_until_it_is_forgotten(client: TestClient, db: Session) -> None:
     add(db, "acme.com", renewal_price="10.50", currency="EUR")
     client.post("/domains/acme.com/price", data={"price": "24", "currency": "usd", "years": "2"})
@@ -231,11 +257,12 @@ def test_a_price_that_is_none_is_refused_on_the_page(client: TestClient, db: Ses
     add(db, "acme.com")
     answer = client.post("/domains/acme.com/price", data={"price": "7", "currency": "E1R", "years": "1"})
     assert answer.status_code == 422
-    assert html(answer).one("#f-currency-error").text == "E1R is no currency; write it like EUR."
+    assert html(answer).one("#f-currency-error").text == "'E1R' is no currency; write its code, like EUR."
 
 
 def test_the_home_page_of_an_empty_tool_says_what_to_do_and_not_that_all_is_well(client: TestClient) -> None:
     text = html(client.get("/")).one("main").text
     assert "none yet add a registrar account, or import a file" in text
     assert "worked out as soon as there are domains" in text
+    assert "the alerts look as soon as there are domains" in text
     assert "up to date" not in text and "nothing is left to do by hand" not in text

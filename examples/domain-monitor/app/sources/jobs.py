@@ -37,7 +37,7 @@ def read_sources(db: DB, run: Run, settings: Settings, source: int | None = None
     with run.step("groups") as step:
         step.call(partial(forget, at=now()))
         if not is_settled(db):
-            step.call(lambda db: step.log(f"domains with another group or rule: {assign(db):,}"))
+            step.call(lambda db: step.log(f"domains that changed their group: {assign(db):,}"))
         step.call(partial(tell, since=began, settings=settings))
 
 
