@@ -1,5 +1,8 @@
 """When money leaves: the renewals of the next 12 months, each name renewed for its term on the day it expires.
 
+The year begins today and ends on this day of next year, so that a yearly renewal is in it once: of the first month the
+rest counts, of the 13th what comes before that day. A budget is held against the same year.
+
 A name that expired is paid this month. One whose expiry nobody knows may be due in any month: it is in none of them,
 but counts in a year with what it costs a year.
 """
@@ -50,16 +53,22 @@ class Budget:
         return self.cost.total > self.limit
 
 
+def starts_in(day: date) -> list[date]:
+    """The first day of every month that the year from this day on touches, and behind them the day it is over."""
+    over = date(day.year + 1, day.month, min(day.day, 28) if day.month == 2 else day.day)
+    return [*(first for first in first_days(day, MONTHS + 1) if first < over), over]
+
+
 def coming(db: Session, rates: Rates, day: date) -> Costs:
     """The next 12 months' cost by month (0 is the one of this day) and group."""
-    starts = first_days(day, MONTHS + 1)
+    starts = starts_in(day)
     month = case(*((expires_before(start), number) for number, start in enumerate(starts[1:])))
     return collect(db, rates, month, col(Domain.group_id), amount=PRICE, where=[expires_before(starts[-1])])
 
 
 def calendar(costs: Costs, day: date) -> list[Month]:
     """The months with their cost."""
-    starts = first_days(day, MONTHS + 1)
+    starts = starts_in(day)
     return [
         Month(start, date.fromordinal(starts[number + 1].toordinal() - 1), together(
             cost for (at, _), cost in costs.items() if at == number
@@ -70,16 +79,16 @@ def calendar(costs: Costs, day: date) -> list[Month]:
 
 def chart(costs: Costs, tree: Tree, day: date, currency: str) -> Chart:
     """The months as stacked bars, a colour for each group of the highest level."""
-    names, series = Colours(tree), dict[str, list[Decimal]]()
+    names, series, starts = Colours(tree), dict[str, list[Decimal]](), starts_in(day)[:-1]
     for (month, group_id), cost in costs.items():
-        figures = series.setdefault(names.of(group_id), [Decimal(0)] * MONTHS)
+        figures = series.setdefault(names.of(group_id), [Decimal(0)] * len(starts))
         figures[month] += cost.total
     ordered = {name: [round(figure, 2) for figure in series[name]] for name in names.in_order if name in series}
-    labels = [f"{start:%Y-%m}" for start in first_days(day, MONTHS)]
+    labels = [f"{start:%Y-%m}" for start in starts]
     return Chart(
         "stacked",
         labels,
-        ordered or {"Cost": [None] * MONTHS},
+        ordered or {"Cost": [None] * len(starts)},
         unit=currency,
         title="Renewals to pay",
         colours=names.colours,
@@ -106,10 +115,11 @@ class Colours:
 
 def year_by_group(db: Session, rates: Rates, day: date) -> Costs:
     """What the next 12 months cost by group, with a year of what may be due at any time."""
-    end = first_days(day, MONTHS + 1)[-1]
     is_undated = col(Domain.expires_at).is_(None)
     amount = case((is_undated, A_YEAR), else_=PRICE)
-    return collect(db, rates, col(Domain.group_id), amount=amount, where=[or_(is_undated, expires_before(end))])
+    return collect(
+        db, rates, col(Domain.group_id), amount=amount, where=[or_(is_undated, expires_before(starts_in(day)[-1]))]
+    )
 
 
 def budgets(db: Session, rates: Rates, day: date) -> Iterator[Budget]:

@@ -14,7 +14,7 @@ from core.testing import html
 
 from .alerts import over_budget
 from .conftest import Add
-from .months import calendar, chart, coming
+from .months import budgets, calendar, chart, coming
 from .rates import Rates
 from .savings import savings
 from .totals import together
@@ -92,12 +92,34 @@ def test_a_price_without_an_exchange_rate_is_not_an_unknown_price(client: TestCl
 def test_a_renewal_is_paid_in_the_month_that_it_expires(db: Session, add: Add) -> None:
     add("acme.com", "10 USD", expires_at=on(2026, 12, 31))
     add("late.com", "4 EUR", expires_at=on(2026, 9, 1))
-    add("next.com", "3 EUR", expires_at=on(2027, 10, 31))
-    add("far.com", "5 EUR", expires_at=on(2027, 11, 1))
+    add("next.com", "3 EUR", expires_at=on(2027, 11, 22))
+    add("far.com", "5 EUR", expires_at=on(2027, 11, 23))
     add("undated.ch", "7 EUR")
     months = calendar(coming(db, RATES, DAY), DAY)
-    assert [month.cost.total for month in months] == [4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3]
+    assert [month.cost.total for month in months] == [4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3]
     assert (months[0].first, months[1].last) == (date(2026, 11, 1), date(2026, 12, 31))
+    assert (months[-1].first, months[-1].last) == (date(2027, 11, 1), date(2027, 11, 22))
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "last"),
+    [
+        pytest.param(date(2026, 11, 1), 12, date(2027, 10, 31), id="whole months"),
+        pytest.param(date(2026, 11, 2), 13, date(2027, 11, 1), id="parts of two"),
+        pytest.param(date(2028, 2, 29), 13, date(2029, 2, 27), id="a day that next year lacks"),
+    ],
+)
+def test_the_next_twelve_months_are_a_year(day: date, months: int, last: date) -> None:
+    found = calendar({}, day)
+    assert (len(found), found[-1].last) == (months, last)
+
+
+def test_a_budget_and_the_months_look_at_the_same_year(db: Session, add: Add, retail: Group) -> None:
+    add("next.com", "3 EUR", expires_at=on(2027, 11, 22), group_id=retail.id)
+    add("far.com", "5 EUR", expires_at=on(2027, 11, 23), group_id=retail.id)
+    budget(db, retail, "3", "EUR")
+    [held] = budgets(db, RATES, DAY)
+    assert held.cost.total == together(coming(db, RATES, DAY).values()).total == 3
 
 
 def test_a_price_for_years_is_paid_at_once(db: Session, add: Add) -> None:
