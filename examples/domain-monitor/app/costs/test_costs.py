@@ -180,7 +180,8 @@ def test_a_budget_in_another_currency_is_compared_in_it(db: Session, add: Add, r
 def test_the_costs_show_a_budget_that_will_not_do(client: TestClient, db: Session, add: Add, retail: Group) -> None:
     add("acme.com", "60 EUR", group_id=retail.id, expires_at=in_days(20))
     budget(db, retail, "50", "EUR")
-    assert html(client.get("/costs")).one("tbody td span.text-error").text == "60.00 of 50.00 EUR"
+    cell = html(client.get("/costs")).one("tbody td:has(.text-error)")
+    assert cell.text == "60.00 budget 50.00 EUR"
 
 
 def test_the_cheapest_registrar_of_a_suffix_is_the_one_that_we_use_for_it(db: Session, add: Add) -> None:

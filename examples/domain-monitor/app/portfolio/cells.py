@@ -8,6 +8,8 @@ from app.groups import UNASSIGNED
 from core import Cell, now, today
 from core.time import ago
 
+NOT_KNOWN = Cell("—", title="not known")  # nobody has to act: an icon in every such cell would look like a fault
+
 
 def expiry(value: Any, row: Any) -> Cell:
     """The day it expires, the days left in words, the exact moment on hover where it is known."""
@@ -42,10 +44,20 @@ def price(value: Any, row: Any) -> Cell:
 
 
 def wanted(value: bool | None, _row: Any) -> Cell:
-    """A flag that should be on: yes, no as a warning, or unknown."""
+    """A flag that should be on: yes, no as a warning, or a dash."""
     if value is None:
-        return Cell("unknown", tone="unknown")
+        return NOT_KNOWN
     return Cell("yes") if value else Cell("no", tone="warn")
+
+
+def word(value: str | None, _row: Any) -> Cell:
+    """What is said of it, in a word."""
+    return Cell(value) if value else NOT_KNOWN
+
+
+def plain(value: bool | None, _row: Any) -> Cell:
+    """A flag that is right either way."""
+    return NOT_KNOWN if value is None else Cell("yes" if value else "no")
 
 
 def status(value: str | None, row: Any) -> Cell:
@@ -54,21 +66,21 @@ def status(value: str | None, row: Any) -> Cell:
         return Cell(f"retired {row['retired_at']:%Y-%m-%d}", tone="unknown", title=value or "")
     if row["missing_since"]:
         return Cell(f"missing since {row['missing_since']:%Y-%m-%d}", tone="warn", title=value or "")
-    return Cell(value) if value else Cell("unknown", tone="unknown")
+    return Cell(value) if value else NOT_KNOWN
 
 
 def seen(value: Any, _row: Any) -> Cell:
     """How long ago its account listed it."""
-    return Cell(ago(value, now()), title=f"{value:%Y-%m-%d %H:%M} UTC") if value else Cell("never", tone="unknown")
+    return Cell(ago(value, now()), title=f"{value:%Y-%m-%d %H:%M} UTC") if value else Cell("—", title="never")
 
 
 def source(value: str | None, row: Any) -> Cell:
     """The account it belongs to, and whether it is in another one too."""
     if row["accounts"] > 1:
         return Cell(value or "none", note=f"in {row['accounts']} accounts", tone="warn")
-    return Cell(value) if value else Cell("none", tone="unknown")
+    return Cell(value) if value else Cell("—", title="in no account")
 
 
 def day(value: date | None, _row: Any) -> Cell:
     """A bare day."""
-    return Cell(value.isoformat()) if value else Cell("unknown", tone="unknown")
+    return Cell(value.isoformat()) if value else NOT_KNOWN

@@ -13,7 +13,7 @@ from app.rdap import DEADLINE, PHASE
 from app.sources import Source
 from core import DB, Column, CurrentUser, Data, Field, Form, Go, Session, Table, View, action
 
-from .cells import day, deadline, expiry, group, price, seen, source, status, wanted
+from .cells import day, deadline, expiry, group, plain, price, seen, source, status, wanted, word
 
 ASK = "core/confirm.html"
 
@@ -128,25 +128,32 @@ DOMAINS = Table(
     Column(Domain.shown_name, label="Name", search=True),
     Column(Domain.expires_at, label="Expires", filter=True, show=expiry),
     Column(Group.name, name="group", label="Group", filter=True, empty=UNASSIGNED, show=group),
-    Column(Domain.registrar, filter=True),
+    Column(Domain.registrar, filter=True, show=word),
     Column(Source.name, name="source", label="Source", filter=True, empty="none", show=source),
     Column(Domain.auto_renew, label="Auto-renew", filter=True, empty="unknown", show=wanted),
     Column(Domain.locked, label="Lock", filter=True, empty="unknown", show=wanted),
-    Column(Domain.privacy, filter=True, empty="unknown", optional=True),
+    Column(Domain.privacy, filter=True, empty="unknown", optional=True, show=plain),
     Column(PRICE, name="renewal_price", label="Renewal price", filter=True, empty="unknown", show=price),
-    Column(CURRENCY, name="currency", label="Currency", filter="text", empty="unknown"),
+    Column(CURRENCY, name="currency", label="Currency", filter="text", empty="unknown", show=word),
     Column(Domain.registered_on, label="Registered", filter=True, optional=True, show=day),
     Column(Domain.status, filter=True, empty="unknown", show=status),
     Column(Domain.last_seen_at, label="Last seen", filter=True, optional=True, show=seen),
     Column(Domain.name, label="Name in the DNS", search=True, optional=True),
     Column(REASON, name="group_why", label="Group because of", optional=True),
     Column(DEADLINE, name="deadline", label="Act by", filter=True, optional=True, show=deadline),
-    Column(PHASE, name="phase", label="Phase", optional=True, empty="unknown"),
+    Column(PHASE, name="phase", label="Phase", optional=True, empty="unknown", show=word),
     Column(SUFFIX, name="suffix", label="Suffix", filter="text", optional=True),
-    Column(SAID_BY, name="price_from", label="Price from", filter="text", empty="unknown", optional=True),
+    Column(SAID_BY, name="price_from", label="Price from", filter="text", empty="unknown", optional=True, show=word),
     Column(YEARS, name="price_years", label="Years paid at once", optional=True),
     Column(Domain.first_seen_at, label="First seen", filter=True, optional=True, show=seen),
-    Column(Domain.certificates_automated, label="Certificates automated", filter=True, empty="not said", optional=True),
+    Column(
+        Domain.certificates_automated,
+        label="Certificates automated",
+        filter=True,
+        empty="not said",
+        optional=True,
+        show=plain,
+    ),
     Column(col(Domain.missing_since).is_not(None), name="missing", filter=True, hidden=True),
     Column(col(Domain.accounts) > 1, name="twice", label="In two accounts", filter=True, hidden=True),
     Column(IS_KNOWN, name="priced", label="Price known", filter=True, hidden=True),

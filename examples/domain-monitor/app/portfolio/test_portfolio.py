@@ -97,6 +97,15 @@ def test_a_viewer_may_look_but_not_choose(client_as: Callable[[Role], TestClient
     assert viewer.post("/domains/acme.com/group", data={"group_id": ""}).status_code == 403
 
 
+def test_only_what_somebody_has_to_find_out_is_marked_as_unknown(client: TestClient, db: Session) -> None:
+    add(db, "acme.com")
+    page = html(
+        client.get("/domains?cols=expires_at,group,registrar,source,auto_renew,locked,renewal_price,currency,status")
+    )
+    assert page.one("#domains tbody tr").text == "acme.com unknown unassigned — — — — unknown — —"
+    assert len(page.all("#domains tbody svg")) == 3
+
+
 def test_an_unknown_domain_is_told_in_words(client: TestClient) -> None:
     answer = client.get("/domains/nowhere.com")
     assert answer.status_code == 404
