@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from app.certificates import held
 from app.costs import Colours, wrong_currency
 from app.groups import Tree
 from core import DB, Chart, Data, Field, Form, Go, Session, View, action, page, today
@@ -62,6 +63,7 @@ def index(db: DB) -> View:
         ),
         one=of_one_domain(LAST, assumed),
         ballot=BALLOT,
+        held=held(db),
         **seen,
     )
 
@@ -78,7 +80,7 @@ def report(db: DB) -> View:
 @page("/automation/assumptions", role="operator")
 def assume(db: DB) -> View:
     """What the hours and the money are worked out with; an empty field goes back to its default."""
-    return View("assumptions.html", title="Assumptions", form=ASSUMED.show(db, assumptions(db)))
+    return View("assumptions.html", title="Assumptions", form=ASSUMED.show(db, assumptions(db)), held=held(db))
 
 
 @action("/automation/assumptions")
@@ -86,7 +88,7 @@ def save_assumptions(db: DB, data: Data) -> View | Go:
     """Change what the hours and the money are worked out with."""
     form = ASSUMED.read(db, data)
     if not form.is_valid:
-        return View("assumptions.html", status=422, title="Assumptions", form=form)
+        return View("assumptions.html", status=422, title="Assumptions", form=form, held=held(db))
     ASSUMED.save(db, form, assumptions(db))
     return Go(index, toast="Worked out anew")
 

@@ -10,6 +10,7 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
+from app.certificates import Certificate
 from app.domains import Domain
 from app.groups import Group, Rule
 from core import Session, now
@@ -231,6 +232,24 @@ def test_changed_assumptions_are_kept_and_audited(client: TestClient, db: Sessio
     assert "116.5 11,649 0 0 10 0" in row.text
     entry = db.exec(select(AuditEntry).where(AuditEntry.table == "assumptions")).one()
     assert (entry.actor, entry.after["currency"]) == ("admin", "CHF")
+
+
+def test_what_the_hosts_show_stands_beside_what_is_assumed(client: TestClient, db: Session) -> None:
+    add(db, 2)
+    seen = {"state": "accepted", "checked_at": now(), "not_after": now(), "issuer": "Acme CA"}
+    for host, id in [("d0.com", 1), ("www.d0.com", 1), ("d1.com", 2)]:
+        db.add(Certificate.model_validate({"host": host, "domain_id": id, **seen}))
+    db.add(Certificate(host="www.d1.com", domain_id=2, state="no listener", checked_at=now()))
+    db.commit()
+    for path in ("/automation", "/automation/assumptions"):
+        assert "show 2 certificates on 2 domains, 1.00 a domain." in html(client.get(path)).one("main").text
+
+
+def test_before_any_host_is_looked_at_nothing_is_said_to_be_seen(client: TestClient, db: Session) -> None:
+    add(db, 1)
+    text = html(client.get("/automation")).one("main").text
+    assert "1 a domain is assumed" in text
+    assert "No host was looked at yet" in text and "seen" not in text
 
 
 def test_impossible_assumptions_are_refused_in_words(client: TestClient) -> None:

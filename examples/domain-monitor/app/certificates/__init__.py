@@ -3,9 +3,10 @@
 from core import Feature
 
 from . import alerts, jobs, pages
+from .counting import Held, held
 from .models import Certificate
 from .pages import hosts_of
 
 feature = Feature(pages, jobs, alerts)
 
-__all__ = ["Certificate", "feature", "hosts_of"]
+__all__ = ["Certificate", "Held", "feature", "held", "hosts_of"]
