@@ -18,6 +18,7 @@ from .storing import CENT, moment_of
 from .workbooks import csv_of, is_workbook
 
 LONGEST = 3_000  # rows: one file is one transaction of some 0.35 s, in which nobody else can write
+LONGEST_TEXTS = {"group": 60, "registrar": 80, "status": 500}  # a registry has several words for one status
 WRITTEN_DATES = ("%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")
 SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/\d{4}")
 DECIMAL_COMMA = re.compile(r"(\d{1,3}(\.\d{3})+|\d+),\d{1,2}")
@@ -141,8 +142,8 @@ def a_name(_column: str, text: str, _: object) -> dict[str, Any]:
 
 
 def a_text(column: str, text: str, _: object) -> dict[str, Any]:
-    if len(text) > 60:
-        raise ValueError(f"{column} is longer than 60 characters")
+    if len(text) > LONGEST_TEXTS[column]:
+        raise ValueError(f"{column} is longer than {LONGEST_TEXTS[column]} characters")
     return {column: text}
 
 

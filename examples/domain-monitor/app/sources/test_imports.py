@@ -139,11 +139,17 @@ def test_a_change_is_shown_with_what_it_replaces(client: TestClient, db: Session
     assert page.one("#changed tbody tr").text == "2 acme.com locked: yes → no; registrar: unknown → Quickname"
 
 
+STATUS = "client transfer prohibited, client update prohibited, client delete prohibited"
+
+
 @pytest.fixture
 def ruled(db: Session) -> Domain:
     """A name whose group a rule says, and whose price the price list."""
     db.add_all(
-        [domain := Domain(name="acme.ch", shown_name="acme.ch", registrar="North"), Group(id=1, name="Switzerland")]
+        [
+            domain := Domain(name="acme.ch", shown_name="acme.ch", registrar="North", status=STATUS),
+            Group(id=1, name="Switzerland"),
+        ]
     )
     db.add(ListPrice(registrar="North", suffix="ch", price=Decimal("9.80"), currency="EUR"))
     db.flush()
