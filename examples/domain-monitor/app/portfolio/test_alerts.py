@@ -184,6 +184,7 @@ def test_the_week_is_told_in_one_message(db: Session, run_job: RunJob, sent: Cal
     assert lines[1] == f"{today() + timedelta(days=3)} soon.com (no account), nobody says whether it renews by itself"
     assert lines[2].endswith(" later.com (no account), does not renew by itself")
     assert "Changed in 7 days: 1 new." in lines
+    assert "No source is enabled." in lines
 
 
 def metric(client: TestClient, name: str) -> str:
