@@ -24,7 +24,7 @@ NAME_LENGTH = 50
 # A tag, as `git describe` gives it for a released template; anything else is a commit between releases.
 RELEASE = re.compile(r"v?\d+(\.\d+)+((a|b|rc|\.post|\.dev)\d+)*$")
 
-TAKEN_FROM_EXAMPLE = ("app", "tests", "migrations")
+TAKEN_FROM_EXAMPLE = ("app", "tests", "migrations", "compose.override.yaml")
 NO_DEPENDENCIES = "\ndependencies = []\n"
 
 
@@ -160,6 +160,8 @@ def _take(example: Path, checkout: Checkout, *, into: Path) -> None:
         shutil.rmtree(into / name, ignore_errors=True)
         if (example / name).is_dir():
             checkout.copy(example / name, into=into / name)
+        elif (example / name).is_file():
+            shutil.copy(example / name, into / name)
     pyproject = into / "pyproject.toml"
     text = pyproject.read_text(encoding="utf-8")
     dependencies = _pyproject(example)["project"].get("dependencies")

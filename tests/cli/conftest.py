@@ -28,6 +28,7 @@ TREE = {
     "examples/shop/app/main.py": "app = 'shop'\n",
     "examples/shop/tests/test_shop.py": "",
     "examples/shop/migrations/0001_shop.py": "",
+    "examples/shop/compose.override.yaml": "services: {}\n",
     "examples/shop/core/__init__.py": "# not taken\n",
     "examples/shop/pyproject.toml": '[project]\nname = "shop"\ndependencies = ["boto3>=1", "humanize"]\n',
     ".gitignore": "*.db\n",

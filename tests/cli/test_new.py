@@ -271,6 +271,7 @@ def test_an_example_brings_what_is_the_users(new: Pyops, workplace: Path) -> Non
     assert (workplace / "my-shop/app/main.py").read_text() == "app = 'shop'\n"
     assert (workplace / "my-shop/tests/test_shop.py").exists()
     assert (workplace / "my-shop/migrations/0001_shop.py").exists()
+    assert (workplace / "my-shop/compose.override.yaml").exists()
     assert dependencies(workplace / "my-shop") == ["boto3>=1", "humanize"]
 
 

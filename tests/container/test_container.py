@@ -74,6 +74,11 @@ def test_the_image_holds_no_secret_no_history_and_no_development_tool(tool: Tool
     assert {"fastapi", "pytest", "mypy"} & set(installed) == {"fastapi"}
 
 
+def test_what_env_sets_is_what_the_tool_runs_with(tool: Tool) -> None:
+    lines = {line.split()[0]: line for line in tool.core("settings").splitlines()}
+    assert ("name='ops'" in lines["NOTIFY"], lines["RUNS_KEPT_DAYS"].split()[1]) == (True, "17")
+
+
 def test_a_job_runs_to_its_end(tool: Tool) -> None:
     run = tool.run("slow.greet")
     tool.wait(run, "succeeded")

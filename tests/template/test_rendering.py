@@ -1,6 +1,9 @@
 """The real template: it renders whole, alike every time, and asks for no trust."""
 
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,11 +12,15 @@ import copier
 import pytest
 import yaml
 
+from core.settings import Settings
 from pyops_cli import creation
+from pyops_cli.news import settings_of
 
 ROOT = Path(__file__).parents[2]
+MONITOR = ROOT / "examples" / "domain-monitor"
 MAX_FILES = 150  # Copier pays one git process for each
 MAX_QUESTIONS = 5
+OF_CORE = {name.upper() for name in Settings.model_fields}
 FIXED_IN_THE_IMAGE = {"DATA_DIR", "HOST"}
 
 
@@ -44,10 +51,42 @@ def test_a_project_has_its_skeleton(project: Path, name: str) -> None:
     assert (project / name).is_file()
 
 
-def test_compose_passes_on_every_setting_that_env_example_offers(project: Path) -> None:
+def composed(folder: Path, *, env: str) -> dict[str, str]:
+    """What the container of a folder's compose files has in its environment, with this text as `.env`."""
+    if shutil.which("docker-compose") is None:
+        pytest.skip("docker-compose is not installed")
+    (folder / ".env").write_text(env)
+    command = ["docker-compose", "config"]
+    done = subprocess.run(command, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, check=True)
+    found: dict[str, str] = yaml.safe_load(done.stdout)["services"]["tool"]["environment"]
+    return {name: str(value).replace("$$", "$") for name, value in found.items() if value is not None}
+
+
+def test_env_example_and_compose_know_every_setting_of_core(project: Path) -> None:
     offered = set(re.findall(r"^# ([A-Z_]+)=", (project / ".env.example").read_text(), re.MULTILINE))
     service = yaml.safe_load((project / "compose.yaml").read_text())["services"]["tool"]
-    assert set(service["environment"]) == offered - FIXED_IN_THE_IMAGE
+    assert set(service["environment"]) == offered == OF_CORE
+
+
+def test_every_setting_in_env_reaches_the_container(project: Path, tmp_path: Path) -> None:
+    for name in ("compose.yaml", "compose.override.yaml"):
+        shutil.copy(MONITOR / name if "override" in name else project / name, tmp_path)
+    names = (OF_CORE | settings_of(MONITOR, "app")) - FIXED_IN_THE_IMAGE
+    values = {name: f"17{len(name)}" for name in names}
+    found = composed(tmp_path, env="".join(f"{name}={value}\n" for name, value in values.items()))
+    assert {name: found.get(name) for name in names} == values
+    assert {name: found[name] for name in FIXED_IN_THE_IMAGE} == {"DATA_DIR": "/data", "HOST": "0.0.0.0"}
+
+
+@pytest.mark.parametrize(("quote", "url"), [("", "json://me:it's@h/?a=b#c"), ("'", "json://h/?a=$b #c")])
+def test_json_in_env_reaches_the_container_as_it_is_written(
+    quote: str, url: str, project: Path, tmp_path: Path
+) -> None:
+    shutil.copy(project / "compose.yaml", tmp_path)
+    written = f'[{{"name": "ops", "url": "{url}"}}]'
+    found = composed(tmp_path, env=f"NOTIFY={quote}{written}{quote}\n")
+    assert found["NOTIFY"] == written
+    assert "TIMEZONE" not in found
 
 
 def test_a_project_has_few_files(project: Path) -> None:
