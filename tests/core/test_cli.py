@@ -258,6 +258,13 @@ def test_a_page_is_shown_as_a_role_sees_it(core: Command, path: str, role: str, 
     assert done.code == code and shown in done.out
 
 
+def test_a_mistake_in_a_template_is_told_in_one_line(core: Command, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(app.templates.environment.globals, "ui")
+    app.templates.environment.cache.clear()
+    done = core("get", "/services")
+    assert (done.code, done.err) == (1, "error: UndefinedError: 'ui' is undefined\n")
+
+
 @pytest.mark.slow
 def test_the_self_check_tries_the_data_folder(core: Command, settings: Settings) -> None:
     done = core("selfcheck", "--seconds", "0.5")

@@ -54,6 +54,12 @@ def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -
         load()
 
 
+def test_an_env_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"TOOL_NAME=D\xfcnen\n")
+    with pytest.raises(UserError, match=r"(?s)\.env.*UTF-8"):
+        load(Own)
+
+
 def test_an_error_does_not_repeat_the_value_of_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "nonsense:hunter2hunter2")
     with pytest.raises(UserError) as caught:
