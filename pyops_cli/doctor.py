@@ -1,7 +1,6 @@
 """`pyops doctor`: what is wrong with a project or the machine under it, and how to mend each thing."""
 
 import ast
-import difflib
 import http.client
 import os
 import re
@@ -16,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pyops_cli import answers, leftovers, news, pristine, project, trial, versions
+from pyops_cli import answers, environment, leftovers, pristine, project, trial, versions
 from pyops_cli.errors import EXIT_FAILED, CommandError
 from pyops_cli.git import GitError, git
 
@@ -26,7 +25,6 @@ NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshf
 CLOCK_TOLERANCE_S = 300
 DIFF_LINES = 12
 REVISION = re.compile(r"""^(revision|down_revision)\b[^=]*=\s*["'](\w+)["']""", re.MULTILINE)
-FOREIGN_SETTING = re.compile(r"(COMPOSE|DOCKER|UV|PYTHON)_|PATH$|TZ$")
 
 
 @dataclass(frozen=True)
@@ -127,30 +125,11 @@ def _lock(root: Path) -> Iterator[Finding]:
 
 
 def _settings(root: Path) -> Iterator[Finding]:
-    known = news.settings_of(root) | news.settings_of(root, "app")
+    for each in (*environment.problems(root), *environment.kept_from_the_container(root)):
+        yield Finding("settings", FAIL if each.stops else WARN, each.text, each.fix)
     given = trial.configured(root)
-    for name, place in {**_in_compose(root), **dict.fromkeys(trial.env_file(root), ".env")}.items():
-        if name not in known and not FOREIGN_SETTING.match(name):
-            near = difflib.get_close_matches(name, known, n=1)
-            fix = f"write {near[0]}" if near else "remove it, or declare it in app/settings.py"
-            yield Finding("settings", WARN, f"{name} in {place} is no setting of this version", fix)
     for name in sorted(_required(root / "app/settings.py") - given.keys()):
         yield Finding("settings", FAIL, f"{name} is not set", f"write it into .env: {name}=…")
-
-
-def _in_compose(root: Path) -> dict[str, str]:
-    import yaml
-
-    found: dict[str, str] = {}
-    for file in (root / "compose.yaml", root / "compose.override.yaml"):
-        try:
-            services = yaml.safe_load(file.read_text(encoding="utf-8"))["services"]
-            tool = services["tool"].get("environment", {})
-        except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-            continue
-        names = tool if isinstance(tool, dict) else [str(line).partition("=")[0] for line in tool]
-        found |= dict.fromkeys(map(str, names), file.name)
-    return found
 
 
 def _required(file: Path) -> set[str]:

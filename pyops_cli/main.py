@@ -67,6 +67,7 @@ def options(
 
 
 SCAFFOLD = str(Path(__file__).with_name("scaffold"))  # a folder that the project's own Python runs
+START = str(Path(SCAFFOLD, "start.py"))
 
 
 @app.command()
@@ -186,25 +187,27 @@ def dev(
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
 ) -> None:
     """Install what is needed, migrate, and serve with reload."""
-    from pyops_cli import project, styles
+    from pyops_cli import environment, project, styles
 
-    for line in styles.unstyled(project.find_root(Path.cwd())):
+    root = project.find_root(Path.cwd())
+    wrong = [f"{each.text}: {each.fix}" for each in environment.problems(root)]
+    for line in [*styles.unstyled(root), *wrong]:
         print(f"pyops: {line}", file=sys.stderr)
     chosen = [f"--host={host}"] if host else []
     chosen += [f"--port={port}"] if port is not None else []
-    _run_in_project("-m", "core", "dev", *chosen, *context.args)
+    _run_in_project(START, "core", "dev", *chosen, *context.args)
 
 
 @app.command(context_settings=PASS_ON)
 def test(context: typer.Context) -> None:
     """Run the project's tests; what follows goes to pytest."""
-    _run_in_project("-m", "pytest", *context.args)
+    _run_in_project(START, "pytest", *context.args)
 
 
 @app.command(name="run", context_settings=PASS_ON)
 def run_core(context: typer.Context) -> None:
     """Run `python -m core ARGS` in the project: pyops run -- jobs list."""
-    _run_in_project("-m", "core", *context.args)
+    _run_in_project(START, "core", *context.args)
 
 
 @app.command(context_settings=PASS_ON)

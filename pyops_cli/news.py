@@ -51,7 +51,7 @@ def settings_of(project: Path, folder: str = "core") -> set[str]:
         for file in files
         if file.is_file()
         for kind in ast.walk(_parsed(file))
-        if isinstance(kind, ast.ClassDef)
+        if isinstance(kind, ast.ClassDef) and [ast.unparse(base) for base in kind.bases] != ["BaseModel"]
         for node in kind.body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id[0] != "_"
     }

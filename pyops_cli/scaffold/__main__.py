@@ -1,5 +1,6 @@
 """`pyops add` and `pyops remove`: run by the project's own Python, so that its own core decides what is written."""
 
+import start  # noqa: F401, I001 - first of all: from here on Ctrl-C ends without a traceback
 import sys
 from pathlib import Path
 

@@ -25,7 +25,8 @@ Found = Callable[[], dict[str, str]]
 CORE = {
     "template/core/time.py": "now\n",
     "template/core/static/core.css": "a {}\n",
-    "template/core/settings.py": "class Settings:\n    session_days: int = 14\n    port: int = 8000\n",
+    "template/core/settings.py": "class Channel(BaseModel):\n    name: str\n"
+    "class Settings:\n    session_days: int = 14\n    port: int = 8000\n",
     "template/core/migrations/versions/0001_first.py": 'revision = "0001"\ndown_revision = None\n',
     "template/core/migrations/versions/0002_more.py": 'revision = "0002"\ndown_revision = "0001"\n',
     "template/app/settings.py": "import core\n\n\nclass Settings(core.Settings):\n    limit: int = 3\n",
@@ -164,6 +165,39 @@ def test_a_file_that_is_wrong_is_found(
     database(project, core_version="0001")
     write(project, tree)
     assert [word for word in words if word not in found().get(check, "")] == []
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        (b"NAME=x\n", "warn: NAME in .env is no setting"),
+        (b"SESSION_DAYS='3\n4'\nnot a line\nPORT=1 # a\n", "warn: .env:3 sets nothing → write NAME=value"),
+        (b"# a\r\n\r\nSESSION_DAYS\r\nPORT=1", "warn: .env:3 sets nothing"),
+        (b"export SESSION_DAYS='3\n", "warn: .env:1 sets nothing"),
+        (b"PORT=1\nLIMIT=d\xfc\n", "fail: .env:2 is not UTF-8 → save the file as UTF-8"),
+        (b'PORT=1\n  export SESSION_DAYS = "a\\"b" # c\nlimit={\'a\': "b"}', ""),
+    ],
+    ids=["a-model-is-no-setting", "no-line", "no-value", "no-end", "latin-1", "all-is-well"],
+)
+def test_an_env_file_that_does_not_say_what_was_meant_is_found(
+    project: Path, found: Found, env: bytes, said: str
+) -> None:
+    (project / ".env").write_bytes(env)
+    assert found().get("settings", "").startswith(said)
+    assert ("settings" in found()) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("compose", "reaches"),
+    [("environment: {PORT: 1}", False), ("environment: [LIMIT]", True), ("env_file: .env", True), ("image: x", False)],
+)
+def test_a_setting_that_compose_does_not_pass_on_is_found(
+    project: Path, write: Write, found: Found, compose: str, reaches: bool
+) -> None:
+    write(project, {".env": "LIMIT=4\n", "compose.yaml": f"services: {{tool: {{{compose}}}}}\n"})
+    fix = "write LIMIT: under services, tool, environment in compose.override.yaml"
+    said = f"warn: LIMIT in .env does not reach the container → {fix}"
+    assert found().get("settings", "") == ("" if reaches else said)
 
 
 @pytest.mark.parametrize(

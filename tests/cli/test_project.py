@@ -1,8 +1,11 @@
 """`pyops dev`, `test` and `run` inside a generated project."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +13,8 @@ import pytest
 
 Write = Callable[[Path, dict[str, str]], Path]
 Pyops = Callable[..., "subprocess.CompletedProcess[str]"]
+
+ROOT = Path(__file__).parents[2]
 
 # Stands where core and pytest would: it says how it was run, and ends as it is told.
 ECHO = """\
@@ -121,3 +126,27 @@ def test_a_first_installation_that_fails_runs_nothing(pyops_process: Pyops, proj
     write(project, {"pyproject.toml": PYPROJECT.replace("[]", '["nobody-has-this==1"]')})
     assert (pyops_process("dev").returncode, pyops_process("dev").stdout) == (1, "")
     assert "put that right and run this again" in pyops_process("dev").stderr
+
+
+@pytest.mark.parametrize("command", [["dev"], ["run", "--", "routes"], ["test"], ["add", "feature", "x"]])
+def test_ctrl_c_while_something_is_imported_ends_without_a_traceback(
+    project: Path, write: Write, command: list[str]
+) -> None:
+    slow = "import time\nprint('importing', flush=True)\ntime.sleep(30)\n"
+    write(project, {"core/__init__.py": slow, "pytest.py": slow, "click.py": slow})
+    started = subprocess.Popen(
+        [sys.executable, "-m", "pyops_cli", *command],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None and started.stdout.readline() == "importing\n"
+    started.send_signal(signal.SIGINT)
+    assert ("Traceback" in started.communicate(timeout=20)[1], started.returncode) == (False, -signal.SIGINT)
+
+
+def test_dev_says_which_settings_it_does_not_know(pyops_process: Pyops, project: Path, write: Write) -> None:
+    write(project, {".env": "TOOLNAME=x\n", "core/settings.py": "class Settings:\n    tool_name: str = ''\n"})
+    assert "pyops: TOOLNAME in .env is no setting of this version: write TOOL_NAME" in pyops_process("dev").stderr
