@@ -12,7 +12,7 @@ from typing import Any
 
 from pyops_cli.checkout import Checkout, opened
 from pyops_cli.errors import CommandError, Interrupted
-from pyops_cli.git import SIGNED_BY_FALLBACK, GitError, begin_repository
+from pyops_cli.git import SIGNED_BY_FALLBACK, GitError, begin_repository, is_ignored, top_level
 from pyops_cli.news import package
 from pyops_cli.rendering import recorded_commit, render
 from pyops_cli.source import Source
@@ -52,6 +52,8 @@ class Created:
 def create(order: Order) -> Created:
     """Make the project beside its place, then move it there."""
     check_folder(order.folder, named=order.data.get("project_name"))
+    if order.git:
+        _check_not_in_a_template(order.folder)
     draft = order.source.is_draft
     with _staged(order.folder) as stage:
         if order.example or order.data:
@@ -101,6 +103,18 @@ def check_folder(folder: Path, *, named: str | None = None) -> None:
         raise CommandError(f"{folder} exists and is not empty. Choose another name, or move it out of the way.")
     if not folder.parent.is_dir():
         raise CommandError(f"There is no folder {folder.parent} to make {folder.name} in: make it first.")
+
+
+def _check_not_in_a_template(folder: Path) -> None:
+    """Raise where a project would be taken for a submodule of the template, which then cannot be copied any more."""
+    home = folder if folder.is_dir() else folder.parent
+    try:
+        top = top_level(home)
+    except GitError:
+        return
+    if (top / "copier.yml").is_file() and (top / "template").is_dir() and not is_ignored(folder):
+        place = top.parent / folder.name
+        raise CommandError(f"{top} is the template's own repository: make the project outside, as in {place}.")
 
 
 @contextmanager

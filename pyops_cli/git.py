@@ -91,6 +91,15 @@ def top_level(folder: Path) -> Path:
     return Path(git("rev-parse", "--show-toplevel", cwd=folder).rstrip("\n"))
 
 
+def is_ignored(path: Path) -> bool:
+    """The repository around a path, which need not be there yet, never takes it in."""
+    try:
+        git("check-ignore", "--quiet", f"{path}/", cwd=path.parent)
+    except GitError:
+        return False
+    return True
+
+
 def is_dirty(repository: Path) -> bool:
     """The working tree differs from HEAD, untracked files included."""
     return git("status", "--porcelain", cwd=repository) != ""

@@ -137,6 +137,27 @@ def test_a_folder_inside_a_repository_is_no_template(new: Pyops, template: Path)
     assert "a repository's root folder" in new("x", "--template", template / "template").stderr
 
 
+def test_a_project_is_not_made_inside_the_templates_own_checkout(new: Pyops, template: Path, git: Git) -> None:
+    done = new(str(template / "my-tool"))
+    assert (done.returncode, (template / "my-tool").exists()) == (1, False)
+    assert done.stderr == (
+        f"pyops: {template} is the template's own repository: make the project outside, as in"
+        f" {template.parent / 'my-tool'}.\n"
+    )
+    assert git(template, "status", "--porcelain") == ""
+
+
+def test_a_project_is_made_where_the_templates_checkout_ignores_it(new: Pyops, template: Path, write: Write) -> None:
+    write(template, {".git/info/exclude": "/demo/\n"})
+    assert new(str(template / "demo")).returncode == 0
+
+
+def test_a_project_is_made_inside_another_repository(new: Pyops, workplace: Path, git: Git) -> None:
+    git(workplace, "init", "--quiet")
+    (workplace / "tools").mkdir()
+    assert new(str(workplace / "tools" / "my-tool")).returncode == 0
+
+
 def test_no_git_on_path_says_what_to_install(new: Pyops, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     done = new("x")
