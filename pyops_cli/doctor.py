@@ -203,7 +203,7 @@ def _history(name: str, at: str, folder: Path) -> Iterator[Finding]:
         yield Finding("database", FAIL, f"{name}'s revisions end in {' and '.join(sorted(heads))}", fix)
     elif at and at not in revisions:
         text = f"the database is ahead: at {name} revision {at}, which this code does not know"
-        yield Finding("database", FAIL, text, "deploy the newer code again, or restore a snapshot from data/backups/")
+        yield Finding("database", FAIL, text, "deploy the newer code again, or see 'Back to a snapshot' in the guide")
     elif heads and at not in heads:
         text = f"the database is behind: at {name} revision {at or 'none'} of {heads.pop()}"
         yield Finding("database", WARN, text, "pyops run migrate (a start does it, too)")

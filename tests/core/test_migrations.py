@@ -184,6 +184,7 @@ def test_a_snapshot_is_taken_before_and_not_of_nothing(
     migrate()
     (snapshot,) = (tmp_path / "snapshots").iterdir()
     assert snapshot.name.startswith("before-migration-2")
+    assert snapshot.name.endswith("-app-0002.db")
     with sqlite3.connect(snapshot) as copy:
         assert copy.execute("SELECT user_id FROM note").fetchall() == [(1,)]
     copy.close()
