@@ -31,7 +31,8 @@ def remove() -> None:
 @remove.command("feature")
 @click.argument("name")
 @click.option("--drop-tables", is_flag=True, help="Write the revision that drops its tables, too.")
-def remove_feature(name: str, drop_tables: bool) -> None:
+@click.option("--force", is_flag=True, help="Also what git does not have: it is gone for good.")
+def remove_feature(name: str, drop_tables: bool, force: bool) -> None:
     """Remove a feature: its folder, its line in app/main.py."""
-    for line in writing.remove(name, drop_tables=drop_tables):
+    for line in writing.remove(name, drop_tables=drop_tables, force=force):
         click.echo(line)

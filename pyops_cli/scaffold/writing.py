@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import added
 from edits import check_name, imported, listed, merged, models, read_fields, rebased, unlisted
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -54,6 +55,7 @@ def add(kind: str, where: str, fields: Sequence[str] = (), *, plural: str = "", 
         changes[file] = imported(str(found), [line])
     if kind == "oidc" and (based := rebased(before := SETTINGS.read_text())) != before:
         changes[SETTINGS] = based
+    is_new = is_whole or added.is_as_written(folder)
     with _applied(changes):
         yield from [f"one is called {name}, many {feature} (or --plural NAME)"] if kind == "resource" else []
         yield from (f"wrote {path.relative_to(PROJECT)}" for path in changes)
@@ -63,6 +65,8 @@ def add(kind: str, where: str, fields: Sequence[str] = (), *, plural: str = "", 
             yield f"wrote {revision.relative_to(PROJECT)}; then: python -m core migrate"
         if kind == "oidc" and SETTINGS not in changes:
             yield "app/settings.py is for you to change: from .oidc.settings import OidcSettings, and begin with it"
+        if is_new:
+            added.remember(folder)
         yield from ["then: uv add 'joserfc>=1.8,<2', and set OIDC as app/oidc/settings.py says"] * (kind == "oidc")
 
 
@@ -94,13 +98,14 @@ def _exported(columns: list[dict[str, Any]]) -> Changes:
     return changes
 
 
-def remove(feature: str, *, drop_tables: bool) -> Iterator[str]:
-    """Take a feature away, folder and line; refused while others import it, or git could not bring it back."""
+def remove(feature: str, *, drop_tables: bool, force: bool = False) -> Iterator[str]:
+    """Take a feature away, folder and line; refused while others import it, or nothing could bring it back."""
     folder = APP / check_name(feature)
     if not (folder / "__init__.py").is_file():
         raise UserError(f"there is no feature app/{feature}")
-    if lost := _not_in_git(folder):
-        raise UserError(f"only what git has can be brought back: commit everything, then remove ({lost})")
+    if not (force or added.is_as_written(folder)) and (lost := _not_in_git(folder)):
+        way = "commit everything, then remove; or --force"
+        raise UserError(f"only what git has can be brought back: {way} ({lost})")
     others = [p for p in [*APP.rglob("*.py"), *PROJECT.glob("tests/**/*.py")] if folder not in p.parents and p != MAIN]
     users = [place for path in others for place in _imports(path, feature)]
     if users:

@@ -219,6 +219,24 @@ def test_an_interrupted_add_leaves_nothing(fresh: Path) -> None:
     assert (fresh / "app/main.py").read_bytes() == before["app/main.py"]
 
 
+def test_what_was_just_added_is_removed_without_a_commit(fresh: Path, core: Core, commit: Commit) -> None:
+    commit(fresh, "Begin")
+    core("add", "resource", "server", "name:str")
+    done = core("remove", "feature", "servers", "--drop-tables")
+    assert (done.returncode, (fresh / "app" / "servers").exists()) == (0, False)
+    assert "op.drop_table('server')" in next((fresh / "migrations").glob("0003*.py")).read_text()
+
+
+def test_what_was_added_and_changed_is_removed_by_force_only(fresh: Path, core: Core, commit: Commit) -> None:
+    commit(fresh, "Begin")
+    core("add", "feature", "servers")
+    (fresh / "app" / "servers" / "notes.txt").write_text("mine\n")
+    refused = core("remove", "feature", "servers")
+    assert ("--force" in refused.stderr, (fresh / "app" / "servers").is_dir()) == (True, True)
+    assert core("remove", "feature", "servers", "--force").returncode == 0
+    assert not (fresh / "app" / "servers").exists()
+
+
 def test_nothing_is_removed_that_git_does_not_have(fresh: Path, core: Core) -> None:
     assert "commit everything" in core("remove", "feature", "services").stderr
     assert (fresh / "app" / "services").is_dir()
