@@ -172,11 +172,11 @@ def restore(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="All of core/ otherwise.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Only the versions that this command carries.")] = False,
 ) -> None:
-    """Bring core/ back to the project's own version; what you edited there must be committed."""
+    """Bring core/ back to the project's own version; what is in no commit is kept as a patch."""
     from pyops_cli import git, pristine, project
 
     git.prepare()
-    written = pristine.restore(project.find_root(Path.cwd()), files or [], offline=offline)
+    written = pristine.restore(project.find_root(Path.cwd()), files or [], offline=offline, tell=_notice)
     _answer("\n".join(f"restored {path}" for path in written) or "core/ is as its version has it.")
 
 

@@ -4,14 +4,16 @@ import difflib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from pyops_cli import answers, versions
+from pyops_cli import answers, trial, versions
 from pyops_cli.errors import Refused
 from pyops_cli.git import GitError, git
 from pyops_cli.versions import Template
 
 CORE = "core"
+PLAIN = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv")  # a diff that can be applied, whatever is set up
 CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 
 # Where a change belongs that somebody made in core: by the beginning of the path, the longest first.
@@ -54,7 +56,7 @@ def differences(root: Path, template: Template, commit: str) -> list[Difference]
     return sorted(found, key=lambda difference: difference.path)
 
 
-def restore(root: Path, names: Sequence[Path], *, offline: bool) -> list[str]:
+def restore(root: Path, names: Sequence[Path], *, offline: bool, tell: trial.Tell) -> list[str]:
     """Bring files of core/, or all of it, back to the project's own version; returns what was written."""
     asked, chosen = answers.read(root), _below(root, names)
     with versions.opened(asked.source, offline=offline) as template:
@@ -63,7 +65,7 @@ def restore(root: Path, names: Sequence[Path], *, offline: bool) -> list[str]:
         if unknown := sorted(chosen - {f"{CORE}/{path}" for path in blobs}):
             raise Refused(f"{asked.commit} has no {unknown[0]}.")
         changed = [each for each in changed if not chosen or each.path in chosen]
-        _check_committed(root, [each.path for each in changed])
+        _keep_edits(root, [each.path for each in changed], tell=tell)
         for each in changed:
             (root / each.path).parent.mkdir(parents=True, exist_ok=True)
             if (root / each.path).is_symlink():  # never through it: what it leads to is not core's
@@ -86,16 +88,21 @@ def _below(root: Path, names: Sequence[Path]) -> set[str]:
     return {str(name.relative_to(root)) for name in found}
 
 
-def _check_committed(root: Path, paths: list[str]) -> None:
+def _keep_edits(root: Path, paths: list[str], *, tell: trial.Tell) -> None:
+    """Write what is overwritten and in no commit into a patch; raises Refused when git cannot make one."""
     try:
         listed = git("status", "--porcelain", "--", *paths, cwd=root).splitlines() if paths else []
+        lost = [line for line in listed if "D" not in line[:2]]
+        diff = git("diff", *PLAIN, "HEAD", "--", *paths, cwd=root) if lost else ""
     except GitError as error:
         raise Refused(f"git cannot keep what would be overwritten: {error}.") from error
-    lost = [line[3:] for line in listed if "D" not in line[:2]]
-    if lost:
-        raise Refused(
-            f"There are uncommitted edits in {', '.join(lost)}: commit or stash them, so that git keeps them."
-        )
+    if unknown := [line[3:] for line in lost if line.startswith("?")]:
+        raise Refused(f"git does not know {', '.join(unknown)}: commit or move it, so that it is not lost.")
+    if diff:
+        patch = trial.data_folder(root) / f"core-edits-{datetime.now():%Y%m%d-%H%M%S}.patch"
+        patch.parent.mkdir(parents=True, exist_ok=True)
+        patch.write_bytes(diff.encode(errors="surrogateescape"))
+        tell(f"what was in no commit is kept: git apply {patch}")
 
 
 def _hash(text: bytes, like: str) -> str:

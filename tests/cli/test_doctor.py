@@ -131,10 +131,18 @@ def test_restore_takes_one_file(pyops: Pyops, project: Path) -> None:
     assert not (project / "core/static/core.css").exists()
 
 
+def test_restore_keeps_what_is_in_no_commit_as_a_patch(pyops: Pyops, project: Path, git: Git) -> None:
+    (project / "core/time.py").write_text("mine\n")
+    done = pyops("core", "restore", "core/time.py")
+    assert (done.stdout, (project / "core/time.py").read_text()) == ("restored core/time.py\n", "now\n")
+    assert git(project, "status", "--porcelain") == ""
+    git(project, "apply", done.stderr.split()[-1])
+    assert (project / "core/time.py").read_text() == "mine\n"
+
+
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("core/time.py", "commit or stash"),
         ("app/main.py", "no file of core"),
         ("core/mine.py", "v0.1.0 has no core/mine.py"),
     ],
