@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+NO_HELP: dict[str, Any] = {"help_option_names": []}  # the project's own command has more to say
 
 
 def run() -> None:
@@ -210,13 +211,13 @@ def run_core(context: typer.Context) -> None:
     _run_in_project(START, "core", *context.args)
 
 
-@app.command(context_settings=PASS_ON)
+@app.command(context_settings=PASS_ON | NO_HELP)
 def add(context: typer.Context) -> None:
     """Write a feature, resource, page, job, alert or oidc into app/: pyops add resource server name:str."""
     _run_in_project(SCAFFOLD, "add", *context.args)
 
 
-@app.command(context_settings=PASS_ON)
+@app.command(context_settings=PASS_ON | NO_HELP)
 def remove(context: typer.Context) -> None:
     """Take a feature away, folder and line: pyops remove feature NAME."""
     _run_in_project(SCAFFOLD, "remove", *context.args)

@@ -147,6 +147,11 @@ def test_ctrl_c_while_something_is_imported_ends_without_a_traceback(
     assert ("Traceback" in started.communicate(timeout=20)[1], started.returncode) == (False, -signal.SIGINT)
 
 
+def test_the_help_of_add_is_the_projects_own(pyops_process: Pyops, project: Path, write: Write) -> None:
+    write(project, {"click.py": "import sys\nsys.exit(str(sys.argv[1:]))\n"})
+    assert "['add', '--help']" in pyops_process("add", "--help").stderr
+
+
 def test_dev_says_which_settings_it_does_not_know(pyops_process: Pyops, project: Path, write: Write) -> None:
     write(project, {".env": "TOOLNAME=x\n", "core/settings.py": "class Settings:\n    tool_name: str = ''\n"})
     assert "pyops: TOOLNAME in .env is no setting of this version: write TOOL_NAME" in pyops_process("dev").stderr

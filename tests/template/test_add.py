@@ -13,6 +13,7 @@ import pyops_cli
 from tests.template.conftest import Commit
 
 Core = Callable[..., subprocess.CompletedProcess[str]]
+KINDS = ("feature", "resource", "page", "job", "alert", "oidc")
 ADDED = [
     "resource server name:str owner:str? port:int=443 expires:date? kind:web|db service:ref notes:text? seen:datetime?",
     "resource an_extraordinarily_long_quota gb:int! until:date=2030-01-02 level:low|high=low price:decimal=1.50 "
@@ -82,6 +83,11 @@ def test_adding_a_job_changes_two_lines_of_the_users_and_adds_the_rest(grown: Pa
     old, new = ((folder / "app/services/jobs.py").read_text() for folder in (project, grown))
     assert new.startswith(old)
     assert "def tidy(" in new.removeprefix(old)
+
+
+def test_help_says_what_can_be_added(core: Core) -> None:
+    said = core("add", "--help").stdout
+    assert [word for word in (*KINDS, "decimal", "ref", "pyops add job servers/sync") if word not in said] == []
 
 
 REFUSED = {

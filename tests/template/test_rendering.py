@@ -11,6 +11,7 @@ from typing import Any
 import copier
 import pytest
 import yaml
+from jinja2 import Environment
 
 from core.settings import Settings
 from pyops_cli import creation
@@ -108,6 +109,20 @@ def test_the_answers_say_where_updates_come_from(project: Path) -> None:
     answers = yaml.safe_load((project / ".copier-answers.yml").read_text())
     assert answers["_src_path"] == str(ROOT)
     assert re.fullmatch(r"[0-9a-f]{7,}|v.+", str(answers["_commit"]))
+
+
+def test_the_readme_leads_to_the_guide(project: Path) -> None:
+    text = (project / "README.md").read_text()
+    assert "`docs/guide.md` of PyOps" in text and "pyops update" in text and "pyops add --help" in text
+
+
+@pytest.mark.parametrize("address", ["https://example.com/pyops", "git+https://example.com/pyops.git"])
+def test_the_readme_links_to_the_guide_where_the_template_has_an_address(address: str) -> None:
+    text = (ROOT / "template" / "README.md.jinja").read_text().partition("{% set home")[2].partition("; the comp")[0]
+    environment = Environment(autoescape=False)
+    environment.filters["regex_replace"] = lambda value, pattern, by: re.sub(pattern, by, value)
+    shown = environment.from_string("{% set home" + text).render(_copier_conf={"src_path": address})
+    assert "[the guide](https://example.com/pyops/blob/HEAD/docs/guide.md)" in shown
 
 
 def test_a_second_render_is_identical(project: Path, tmp_path: Path) -> None:
