@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import uvicorn
+from jinja2 import TemplateError
 from sqlalchemy import select
 from sqlmodel import col
 from starlette.responses import HTMLResponse
@@ -23,7 +24,6 @@ from .errors import CoreError, UserError, in_one_line
 from .jobs import LIVE, Job, JobRun, RunLog
 from .pages import Runtime
 from .scheduler import ask
-from .settings import PROJECT
 from .time import in_days
 
 NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
@@ -45,11 +45,11 @@ cli = click.Group("core", commands=[users, token, jobs], help=__doc__, context_s
 
 
 def main() -> None:
-    """Run one command; a mistake of the person prints one line, a bug prints its traceback."""
+    """Run one command; a mistake of the person, or in a template, prints one line; a bug its traceback."""
     try:
         cli()
-    except CoreError as error:
-        click.echo(f"error: {error}", err=True)
+    except (CoreError, TemplateError) as error:
+        click.echo(f"error: {in_one_line(error, settings.PROJECT)}", err=True)
         sys.exit(1)
 
 
@@ -58,7 +58,7 @@ def load_app() -> App:
     try:
         app = importlib.import_module("app.main").app
     except Exception as error:  # the boundary to the project's code: its mistakes are told with their place
-        raise UserError(in_one_line(error, PROJECT)) from error
+        raise UserError(in_one_line(error, settings.PROJECT)) from error
     if not isinstance(app, App):
         raise UserError("app/main.py has no App; write: app = App(features=[…])")
     return app

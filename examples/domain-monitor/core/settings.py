@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -112,7 +112,7 @@ def load(kind: type[Settings] = Settings) -> Settings:
     """The settings of this process; UserError names each wrong one and what it is for."""
     try:
         return kind()
-    except (ValidationError, SettingsError) as error:  # the latter for a list or a table that is no JSON
+    except ValueError as error:  # also pydantic's for a list that is no JSON, and for a file that is not UTF-8
         each = error.errors() if isinstance(error, ValidationError) else []
-        wrong = [f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in each] or [f"{error}; write it as JSON"]
+        wrong = [f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in each] or [f"{error}; use JSON in UTF-8"]
         raise UserError("\n  ".join(["settings are wrong (environment or .env):", *wrong])) from error

@@ -54,7 +54,7 @@ class History:
         if inspect(connection).has_table(self.version_table):
             at = connection.exec_driver_sql(f"SELECT version_num FROM {self.version_table}").scalar()
         if at not in [None, *revisions]:
-            newer = "which this version does not know: deploy the newer one, or restore a snapshot from data/backups/"
+            newer = "which this version does not know: deploy the newer one, or see 'Back to a snapshot' in the guide"
             raise UserError(f"the database is at {self.name} revision {at!r}, {newer}")
         return revisions[revisions.index(at) + 1 :] if at else revisions
 
@@ -79,7 +79,7 @@ def upgrade(database: Database, histories: Sequence[History], *, snapshots: Path
         return todo
     from .alembic import environment
 
-    _snapshot(database, snapshots)
+    _snapshot(database, snapshots, "-".join(f"{name}-{steps[0]}" for name, steps in todo.items() if steps))
     # A batch change re-creates a table, which would cascade: foreign keys are off, and checked before the commit.
     with database.writer.execution_options(foreign_keys="OFF").begin() as connection:
         # Once more, for another process may have been first.
@@ -103,13 +103,13 @@ def differences(connection: Connection, history: History) -> list[object]:
         return list(compare_metadata(alembic.get_context(), SQLModel.metadata))
 
 
-def _snapshot(database: Database, folder: Path) -> None:
+def _snapshot(database: Database, folder: Path, before: str) -> None:
     """Copy a SQLite database that has tables, with its online backup, before it changes."""
     with database.reader.connect() as connection:
         if not database.is_sqlite or not inspect(connection).get_table_names():
             return
         folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"before-migration-{now():%Y%m%d-%H%M%S}-{os.getpid()}.db"
+        target = folder / f"before-migration-{now():%Y%m%d-%H%M%S}-{os.getpid()}-{before}.db"
         with TemporaryDirectory(dir=folder) as scratch:  # what breaks off must leave a full disk its room
             with closing(sqlite3.connect(draft := Path(scratch, target.name))) as copy:
                 connection.connection.driver_connection.backup(copy)  # type: ignore[union-attr]

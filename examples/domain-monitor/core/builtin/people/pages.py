@@ -198,4 +198,4 @@ def _token(user: Identity) -> Form:
     name = Field(Token.name, help="What it is for, as in “backup script”.")
     role = Field(Token.role, choices=[role for role in ROLES if user.can(role)])
     scopes = Field(Token.scopes, label="Only for", placeholder="read /domains")
-    return Form(Token, name, role, scopes, Field(Token.expires_at, label="Expires, in UTC"))
+    return Form(Token, name, role, scopes, Field(Token.expires_at, label="Expires"))
