@@ -20,6 +20,7 @@ demo: .venv-demo/ready  ## A domain monitor with 10,000 sample domains on http:/
 
 test: .venv/ready check  ## Lint, types, and every test
 	$(BIN)/python -m pytest tests template --ignore tests/example --ignore tests/e2e $(PYTEST)
+	$(BIN)/python -m pytest tests/core tests/web --postgres $(PYTEST)
 	cd examples/domain-monitor && $(BIN)/python -m pytest $(PYTEST)
 	$(BIN)/python -m pytest tests/example -o pythonpath="examples/domain-monitor ." $(PYTEST)
 	$(BIN)/python -m pytest tests/e2e $(PYTEST)  # on its own: Playwright keeps an event loop running

@@ -142,6 +142,7 @@ def test_the_audit_is_undone_with_the_change(ann: Session, audited: Audited) -> 
     assert audited() == []
 
 
+@pytest.mark.sqlite("tables are dropped in a transaction")
 def test_the_change_is_undone_with_the_audit(ann: Session, store: Database) -> None:
     ann.add(Item(name="new"))
     ann.connection().execute(text("DROP TABLE core_audit"))

@@ -75,6 +75,7 @@ def test_only_a_links_fingerprint_is_kept(db: Session, ann: User) -> None:
     assert list(db.execute(select(col(SignInLink.fingerprint))).scalars()) == [fingerprint(secret)]
 
 
+@pytest.mark.sqlite("a trigger in its words")
 def test_a_link_that_another_used_meanwhile_signs_nobody_in(database: Database, db: Session, ann: User) -> None:
     secret = secret_of(auth.make_link(db, ann))
     db.commit()

@@ -51,7 +51,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterato
     """The test's data folder in the environment; logging restored for the tests that follow."""
     monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("TOOL_NAME", "Test tool")
-    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield
@@ -125,9 +125,7 @@ def test_a_password_is_read_from_standard_input(core: Command, database: Databas
 def test_what_the_command_line_writes_is_audited(core: Command, database: Database) -> None:
     core("users", "add", "ann")
     with database.read() as db:
-        entries = (
-            db.connection().exec_driver_sql("SELECT actor, actor_kind, op, core_audit.'table' FROM core_audit").all()
-        )
+        entries = db.connection().exec_driver_sql('SELECT actor, actor_kind, op, "table" FROM core_audit').all()
     assert entries == [("command line", "cli", "create", "core_user")]
 
 
@@ -229,6 +227,7 @@ def test_a_job_that_is_going_is_not_run_again(core: Command, database: Database)
     )
 
 
+@pytest.mark.sqlite("its file")
 def test_migrating_says_what_ran(core: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "new"))
     assert re.fullmatch(r"core: 0001( 0\d{3})*\napp: 0001\n", core("migrate").out)
@@ -265,6 +264,7 @@ def test_a_mistake_in_a_template_is_told_in_one_line(core: Command, app: App, mo
     assert (done.code, done.err) == (1, "error: UndefinedError: 'ui' is undefined\n")
 
 
+@pytest.mark.sqlite("its file")
 @pytest.mark.slow
 def test_the_self_check_tries_the_data_folder(core: Command, settings: Settings) -> None:
     done = core("selfcheck", "--seconds", "0.5")
@@ -314,6 +314,7 @@ def test_a_command_that_is_none_shows_its_usage(core: Command) -> None:
     assert done.code == 2 and "Usage" in done.err
 
 
+@pytest.mark.sqlite("its file")
 @pytest.mark.slow
 def test_a_changed_model_gets_a_revision(settings: Settings, tmp_path: Path) -> None:
     hidden = shutil.ignore_patterns("data", "__pycache__", ".env")

@@ -1,12 +1,7 @@
 """PostgreSQL keeps what SQLite does: one writer at a time, readers that only read, one migration. A real server."""
 
-import os
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,30 +16,6 @@ from core.errors import Busy
 from core.migrations import CORE, differences, upgrade
 from core.testing import TESTER
 from tests.core.samples import together
-
-
-def program(name: str) -> str:
-    """Where one of the server's programs lies; without it these tests are skipped, in CI they fail."""
-    folders = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
-    found = shutil.which(name, path=os.pathsep.join([*folders, os.environ["PATH"]]))
-    if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{name} is missing: apt-get install postgresql")
-    return found
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A server of the tests' own, which listens in its folder only; the address of its databases."""
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    run = partial(subprocess.run, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as name:
-        if as_user:
-            shutil.chown(name, "postgres")
-        control = [*as_user, program("pg_ctl"), "-D", f"{name}/data", "-w"]
-        run([*as_user, program("initdb"), "-A", "trust", "-U", "postgres", "-N", f"{name}/data"])
-        run([*control, "-o", f"-k {name} -c listen_addresses= -c fsync=off", "-l", f"{name}/log", "start"])
-        yield f"postgresql://postgres@/{{}}?host={name}"
-        run([*control, "-m", "immediate", "stop"])
 
 
 @pytest.fixture

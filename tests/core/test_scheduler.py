@@ -360,9 +360,9 @@ def test_health_fails_when_the_clock_stops(make: Callable[..., Scheduler]) -> No
     assert not scheduler.is_ticking
 
 
-def claim_all(folder: Path, skew: timedelta, line: Any) -> None:
+def claim_all(url: str, folder: Path, skew: timedelta, line: Any) -> None:
     """In a process of its own: claim each due time as the clock, which is wrong by `skew`, reaches it."""
-    database = Database(f"sqlite:///{folder / 'app.db'}", keyring=Keyring.load(folder))
+    database = Database(url, keyring=Keyring.load(folder))
     job = DeclaredJob("tests.often", each_minute, declared(each_minute).mark, Every(timedelta(seconds=PERIOD_S)))
     scheduler = Scheduler({job.name: job}, database, Notes())
     line.wait(60)
@@ -379,7 +379,7 @@ def test_of_four_processes_one_claims_each_due_time_and_one_is_killed(
         db.add(Job(name="tests.often", since=now()))
     line = processes.Barrier(4)
     skews = [timedelta(milliseconds=ms) for ms in (0, -20, 10, 5)]
-    claimants = [processes.Process(target=claim_all, args=(settings.data_dir, s, line)) for s in skews]
+    claimants = [processes.Process(target=claim_all, args=(str(store.url), settings.data_dir, s, line)) for s in skews]
     start(claimants)
     wait_for(lambda: len(runs(store)) > 3, 60)
     claimants[3].kill()

@@ -131,6 +131,7 @@ def test_none_is_no_key(store: Database) -> None:
         upsert(store, [{"city": "Bonn", "street": None, "people": 1}], model=Place, key=("city", "street"))
 
 
+@pytest.mark.sqlite("its words")
 def test_a_new_row_without_a_required_column_is_refused_by_the_database(store: Database) -> None:
     with pytest.raises(IntegrityError, match=r"NOT NULL constraint failed: place\.people"):
         upsert(store, [{"city": "Bonn", "street": "A"}], model=Place, key=("city", "street"))

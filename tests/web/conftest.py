@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import MetaData, create_engine
 from sqlmodel import select
 from starlette.testclient import TestClient
 
@@ -21,6 +21,11 @@ from tests.web.shop.models import Base, Item
 @pytest.fixture(scope="session")
 def app() -> App:
     return App(features=[services.feature, shop.feature], settings=Settings)
+
+
+@pytest.fixture(scope="session")
+def more_tables() -> MetaData:
+    return Base.metadata
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def looked(app: App, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
     """Asks the app for a page as the command line does."""
     monkeypatch.setattr("app.main.app", app)
     monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
-    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
     yield lambda path, role="admin": CliRunner().invoke(cli, ["get", path, "--role", role])
     app.stop()
 
@@ -125,6 +125,7 @@ def test_a_probe_needs_no_sign_in(path: str, served: TestClient) -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ok", "problems": []})
 
 
+@pytest.mark.sqlite("its file")
 def test_it_is_not_ready_when_the_database_is_gone(served: TestClient, settings: Settings) -> None:
     served.app.runtime.database.close()
     (settings.data_dir / "app.db").write_bytes(b"no database, " * 1000)
@@ -133,6 +134,7 @@ def test_it_is_not_ready_when_the_database_is_gone(served: TestClient, settings:
     assert response.json()["status"] == "failing"
 
 
+@pytest.mark.sqlite("its file")
 def test_it_does_not_start_on_an_old_database(app: App, settings: Settings) -> None:
     (settings.data_dir / "app.db").unlink()
     with pytest.raises(UserError, match=r"migrations are pending.*Run: python -m core migrate"):

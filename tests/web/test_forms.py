@@ -344,7 +344,7 @@ def test_what_only_the_database_refuses_is_said_in_the_form(client: TestClient, 
     response = client.post("/shop/new", data={**once(client), **NAME, "weight": "2000000", "note": "kept"})
     page = html(response)
     assert (response.status_code, names(), page.one("#f-note").text) == (422, set(), "kept")
-    assert page.one("form [role=alert] li").text == "The database refuses this: CHECK constraint failed: liftable."
+    assert page.one("form [role=alert] li").text.startswith("The database refuses this: ")
 
 
 def test_a_form_that_the_database_refused_can_be_sent_again(client: TestClient, names: Callable[[], set[str]]) -> None:
@@ -359,7 +359,7 @@ def test_an_action_that_saves_in_spite_of_that_is_refused(db: Session) -> None:
     with pytest.raises(Unsaved):
         form.save(db, shown)
     db.rollback()
-    with pytest.raises(Refused, match="CHECK constraint failed: liftable") as refusal:
+    with pytest.raises(Refused, match="liftable") as refusal:
         form.save(db, shown)
     assert type(refusal.value) is Refused
 

@@ -255,7 +255,7 @@ def test_the_dry_run_says_what_only_the_database_refuses(client: TestClient, ite
     sell(Item(name="bed"))
     answer = look(client, "name,weight\nchair,1\nbed,2\ndesk,2000000\n")
     page = html(answer)
-    assert "The database refuses a row: CHECK constraint failed" in page.one("[role=alert]").text
+    assert "The database refuses a row: " in page.one("[role=alert]").text
     assert (answer.status_code, page.all("[name=apply]"), set(items())) == (422, [], {"bed"})
 
 

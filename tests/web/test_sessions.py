@@ -171,6 +171,7 @@ def test_a_busy_database_signs_nobody_out(browser_as: ClientAs, db: Session) -> 
     assert browser.get("/services").status_code == 200
 
 
+@pytest.mark.sqlite("its file")
 def test_a_full_disk_refuses_writes_and_keeps_nobody_from_reading(
     browser_as: ClientAs, db: Session, names: Callable[[], set[str]]
 ) -> None:

@@ -126,9 +126,9 @@ def test_what_the_tool_does_at_its_start_and_stop_has_the_database(settings: Set
     @asynccontextmanager
     async def around(app: App) -> AsyncIterator[None]:
         assert app.runtime
-        told.append(app.runtime.database.is_sqlite)
+        told.append(bool(app.runtime.database.url))
         yield
-        told.append(app.runtime.database.is_sqlite)
+        told.append(bool(app.runtime.database.url))
 
     app = App(features=[], lifespan=around)
     app.configured = settings
