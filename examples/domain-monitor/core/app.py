@@ -14,6 +14,8 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
+from sqlalchemy.exc import DataError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
@@ -26,7 +28,7 @@ from .builtin.inside import pages as inside
 from .builtin.jobs import pages as jobs
 from .builtin.people import pages as people
 from .db import Actor, Database, prepare_folder
-from .errors import CoreError, DeclarationError, Refused, UserError, in_one_line
+from .errors import Busy, CoreError, DeclarationError, Refused, UserError, in_one_line
 from .feature import Feature
 from .jobs import DeclaredJob, due_of
 from .marks import ActionMark, PageMark
@@ -274,8 +276,11 @@ def _probed(problems: list[str]) -> JSONResponse:
 def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
     """Status, sentence and headers for an exception."""
     first = error.errors()[0] if isinstance(error, RequestValidationError) else None
-    if isinstance(error, OverflowError) or (first and first["loc"][0] == "path"):
+    is_too_large = isinstance(error, OverflowError) or (isinstance(error, DataError) and "out of range" in str(error))
+    if is_too_large or (first and first["loc"][0] == "path"):
         error = HTTPException(404)  # /services/abc, where a number belongs, or one that no database has
+    if isinstance(error, NoConnection):  # every connection of PostgreSQL's is taken
+        error = Busy()
     if isinstance(error, Refused):
         return error.status, str(error), {"WWW-Authenticate": "Bearer"} if error.status == 401 else error.headers
     if isinstance(error, HTTPException):

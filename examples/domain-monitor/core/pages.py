@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +13,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import FormData
 from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
@@ -158,8 +159,8 @@ def _run(request: Request, function: Callable[..., Any], values: dict[str, Any],
     except forms.Unsaved:  # asked again, the action finds in its form why
         session.rollback()
         return _run(request, function, values, owner)
-    except OperationalError as error:
-        if "readonly" not in str(error):
+    except DBAPIError as error:
+        if not re.search("readonly database|read-only transaction", str(error)):
             raise
         what = f"{function.__name__} is a page and cannot write; do it in a function marked with @action."
         raise CoreError(f"{marks.where(function)}: {what}") from error

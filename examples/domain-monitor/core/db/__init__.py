@@ -83,8 +83,9 @@ class Database:
         # SQLite: we write BEGIN; a busy timeout comes first; writers queue at the turnstile, which is fair, not here.
         engine = create_engine(
             self.url, pool_size=CONNECTIONS, pool_timeout=self.wait_s, pool_use_lifo=True,
-            connect_args={"isolation_level": None, "timeout": self.wait_s} if self.is_sqlite else {},
             max_overflow=-1 if self.is_sqlite else 0, hide_parameters=True,  # an error's text carries no secret
+            connect_args={"isolation_level": None, "timeout": self.wait_s} if self.is_sqlite
+            else {"options": f"-c default_transaction_read_only={query_only}"},
         )  # fmt: skip
         engine.dialect.pyops_keyring = self.keyring  # type: ignore[attr-defined]
         event.listen(engine, "begin", self._begin_read if query_only else self._begin_write)

@@ -1,5 +1,6 @@
 """The session every handler gets: reads, writes that are recorded, and upserts that diff."""
 
+import math
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -27,7 +28,7 @@ _SECRET = re.compile("passw|passphrase|secret|token|credential|webhook|(api|priv
 _BULK = "pyops_bulk"
 _WRITES = re.compile(r"(?is)(\s|--[^\n]*|/\*.*?\*/)*+(with\b.*\)\s*)?(insert|update|delete|replace)\b")
 _SAY_WHY = "what writes many rows must say why: db.bulk(delete(Model).where(…), why='…')"
-_PLAIN = (str, int, float, bool, type(None))
+_PLAIN, _NO_JSON = (str, int, float, bool, type(None)), (math.inf, -math.inf)
 _Given = Mapping[str, Any]
 _Row = dict[str, Any]
 _Key = tuple[Any, ...]
@@ -64,7 +65,8 @@ class Session(SQLModelSession):
 
     def bulk(self, statement: UpdateBase, *, why: str) -> int:
         """Execute an insert, update or delete of many rows; recorded as one change. Returns the row count."""
-        result = self.execute(statement, execution_options={_BULK: True, "synchronize_session": False})
+        told = {_BULK: True, "synchronize_session": False, "preserve_rowcount": True}
+        result = self.execute(statement, execution_options=told)
         rows = int(getattr(result, "rowcount", 0))
         table = statement.entity_description.get("table")
         if isinstance(table, Table) and rows:
@@ -140,7 +142,7 @@ def _by_key(table: Table, rows: Iterable[_Given], names: tuple[str, ...]) -> _Ro
 
 def _shown(table: Table, values: _Row) -> _Row:
     """Values fit for the audit: secrets masked, the rest as JSON can hold it."""
-    told = {name: value if isinstance(value, _PLAIN) else str(value) for name, value in values.items()}
+    told = {n: v if isinstance(v, _PLAIN) and v not in _NO_JSON else str(v) for n, v in values.items()}
     return told | {name: MASK for name in _secret_columns(table) if values.get(name) is not None}
 
 
