@@ -77,14 +77,11 @@ class App:
         self.jobs = self._collect_jobs(ZoneInfo("UTC"))
         for kind in (Refused, HTTPException, RequestValidationError, Exception):
             self.api.add_exception_handler(kind, self.refuse)
-        self.gate = Gate(self.api, is_public=self._is_public, runtime=self._running, refuse=self.refuse)
+        self.gate = Gate(self.api, public=self._public, runtime=self._running, refuse=self.refuse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
         await self.gate(scope, receive, send)
-
-    def _is_public(self, scope: Scope) -> bool:
-        return any(pattern.match(scope["path"]) for pattern in self._public)
 
     def start(self, configured: Settings) -> None:
         """Open the database and start the clock; UserError when the database is not of this version."""
@@ -159,9 +156,8 @@ class App:
         for router in feature.routers:
             for route in iter_route_contexts(router.routes):
                 if not isinstance(route.original_route, APIRoute | APIWebSocketRoute):
-                    raise DeclarationError(
-                        f"{feature.folder}: {route.path} asks for no role; write @router.get or the like"
-                    )
+                    wrong = f"{route.path} asks for no role; write @router.get or the like"
+                    raise DeclarationError(f"{feature.folder}: {wrong}")
                 pages.refuse_waiting(route.original_route.endpoint)
                 for method in route.methods or ():
                     self._take(route.original_route.endpoint, method, str(route.path), name=str(route.name))

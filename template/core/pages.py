@@ -178,8 +178,8 @@ def _finish(request: Request, function: Callable[..., Any], result: object, owne
     if isinstance(result, Go):
         response = RedirectResponse(result.url, 303)
         if result.toast:
-            text = quote(result.toast[:LONGEST_TOAST])
-            security.set_cookie(response, request, _toast_cookie(request), text, max_age=30)
+            cookie = security.cookie_name(serving(request).settings, TOAST)
+            security.set_cookie(response, request, cookie, quote(result.toast[:LONGEST_TOAST]), max_age=30)
         return response
     if isinstance(result, Response):
         return result
@@ -190,7 +190,8 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
     """A view as an answer: the block that htmx asks for, else the whole page; 304 when it has not changed."""
     here = serving(request)
     name = view.template if "/" in view.template else f"{owner}/{view.template}"
-    toast = unquote(request.cookies.get(_toast_cookie(request), ""))
+    cookie = security.cookie_name(here.settings, TOAST)
+    toast = unquote(request.cookies.get(cookie, ""))
     identity: Identity | None = request.scope["state"].get("identity")
     for table in view.tables.values():
         table.allow(identity.can if identity else lambda _: False)
@@ -213,12 +214,8 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
             return Response(status_code=304, headers=headers)
     response = Response(body, view.status, headers, "text/html")
     if toast:
-        response.delete_cookie(_toast_cookie(request))
+        response.delete_cookie(cookie)
     return response
-
-
-def _toast_cookie(request: Request) -> str:
-    return security.cookie_name(serving(request).settings, TOAST)
 
 
 def _heading(view: View, function: Callable[..., Any] | None) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic.fields import FieldInfo
 from sqlalchemy import Engine, Insert, Table, TextClause, bindparam, event, inspect, select, tuple_
@@ -19,7 +19,7 @@ from sqlmodel import SQLModel
 from .. import audit, log
 from ..audit import Actor, Change
 from ..crypto import Encrypted
-from ..errors import CoreError
+from ..errors import CoreError, Refused
 
 LONGEST_WRITE_S = 0.5
 BATCH = 500
@@ -29,6 +29,7 @@ _BULK = "pyops_bulk"
 _WRITES = re.compile(r"(?is)(\s|--[^\n]*|/\*.*?\*/)*+(with\b.*\)\s*)?(insert|update|delete|replace)\b")
 _SAY_WHY = "what writes many rows must say why: db.bulk(delete(Model).where(…), why='…')"
 _PLAIN, _NO_JSON = (str, int, float, bool, type(None)), (math.inf, -math.inf)
+Model = TypeVar("Model", bound=SQLModel)
 _Given = Mapping[str, Any]
 _Row = dict[str, Any]
 _Key = tuple[Any, ...]
@@ -62,6 +63,12 @@ class Session(SQLModelSession):
         super().commit()
         if (held := time.monotonic() - began) > LONGEST_WRITE_S:
             logger.warning("long write transaction", seconds=round(held, 3), by=self.actor.name)
+
+    def get_or_404(self, model: type[Model], key: object, what: str) -> Model:
+        """The row of a key; Refused (404) when there is none, saying what is not there."""
+        if (row := self.get(model, key)) is None:
+            raise Refused(404, f"There is no {what} {key}; it may have been deleted.")
+        return row
 
     def bulk(self, statement: UpdateBase, *, why: str) -> int:
         """Execute an insert, update or delete of many rows; recorded as one change. Returns the row count."""

@@ -23,9 +23,9 @@ def key(name: str = "id", type_: Any = sa.Integer) -> sa.Column[Any]:
     return sa.Column(name, type_, primary_key=True, nullable=False)
 
 
-def belongs(name: str, to: str) -> sa.Column[Any]:
+def belongs(name: str, to: str, *, nullable: bool = False) -> sa.Column[Any]:
     """A foreign key; a row goes with the row that it points to."""
-    return sa.Column(name, sa.Integer(), sa.ForeignKey(to, ondelete="CASCADE"), nullable=False)
+    return sa.Column(name, sa.Integer(), sa.ForeignKey(to, ondelete="CASCADE"), nullable=nullable)
 
 
 def create(name: str, *parts: SchemaItem, index: str = "") -> None:
@@ -33,9 +33,3 @@ def create(name: str, *parts: SchemaItem, index: str = "") -> None:
     op.create_table(name, *parts)
     for column in index.split():
         op.create_index(f"ix_{name}_{column}", name, [column])
-
-
-def extend(name: str, *new: sa.Column[Any]) -> None:
-    """Add columns to a table."""
-    for column in new:
-        op.add_column(name, column)
