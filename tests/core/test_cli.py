@@ -146,7 +146,7 @@ def test_a_token_is_made_with_its_scopes(core: Command, database: Database) -> N
         (["get", "/", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
         (
             ["jobs", "run", "tidy"],
-            "There is no job 'tidy'; there are: services.check, services.down, core.deliver, core.tidy",
+            "There is no job 'tidy'; there are: services.check, services.down, core.deliver, core.failing, core.tidy",
         ),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
