@@ -147,11 +147,6 @@ class _Answer:
         await self._send(message)
 
 
-def wants_html(request: Request) -> bool:
-    """Whether the answer is for a person: htmx, or a client that accepts HTML."""
-    return is_htmx(request) or "text/html" in request.headers.get("accept", "")
-
-
 def is_htmx(request: Request) -> bool:
     """Whether htmx asks."""
     return request.headers.get("hx-request") == "true"

@@ -1,13 +1,41 @@
 """core's tables; 0001 and 0002 became one before the first release."""
 
+from functools import partial
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
-from sqlmodel import AutoString
-
-from core.migrations.parts import belongs, columns, create, flags, key, moments, numbers, texts
+from sqlalchemy.schema import SchemaItem
+from sqlmodel import AutoString, UTCDateTime
 
 revision = "0002"
 down_revision = None
+
+
+def columns(type_: Any, *names: str, **options: Any) -> list[sa.Column[Any]]:
+    """Columns of one type that are never NULL, unless the options say so."""
+    return [sa.Column(name, type_, **{"nullable": False, **options}) for name in names]
+
+
+texts, numbers = partial(columns, AutoString()), partial(columns, sa.Integer())
+moments, flags = partial(columns, UTCDateTime()), partial(columns, sa.Boolean())
+
+
+def key(name: str = "id", type_: Any = sa.Integer) -> sa.Column[Any]:
+    """The primary key."""
+    return sa.Column(name, type_, primary_key=True, nullable=False)
+
+
+def belongs(name: str, to: str, *, nullable: bool = False) -> sa.Column[Any]:
+    """A foreign key; a row goes with the row that it points to."""
+    return sa.Column(name, sa.Integer(), sa.ForeignKey(to, ondelete="CASCADE"), nullable=nullable)
+
+
+def create(name: str, *parts: SchemaItem, index: str = "") -> None:
+    """Create a table, and an index of each of the columns that `index` names, separated by spaces."""
+    op.create_table(name, *parts)
+    for column in index.split():
+        op.create_index(f"ix_{name}_{column}", name, [column])
 
 
 def upgrade() -> None:
