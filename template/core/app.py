@@ -241,6 +241,8 @@ class App:
         is_developing = self.runtime and self.runtime.settings.environment == DEVELOPMENT
         if status == 500 and is_developing and state.get("identity"):
             said = in_one_line(error, PROJECT)  # who builds the tool reads it here; the log has the whole
+            if re.search("no such (table|column)|no column named|(relation|column) .* does not exist", said):
+                said = f'The tables are behind the models; run: python -m core migrate --new "what changed". {said}'
         is_for_people = is_htmx(request) or "text/html" in request.headers.get("accept", "")
         for_program = not is_for_people or (status == 401 and is_bearing(request))
         if status == 401 and not for_program:

@@ -122,6 +122,11 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
     """The ASGI-facing function of a page or action: its arguments by type, its work in a thread, its answer."""
     parameters = [_given(p) for p in inspect.signature(function, eval_str=True).parameters.values()]
     refuse_waiting(function)
+    inside = BRACES.findall(mark.path)
+    for one in parameters:  # which would be asked of the query, at the first request
+        if one.name not in inside and one.default is one.empty and one.annotation in (one.empty, int, str):
+            mend = f"write {{{one.name}}} there, or give it a default, or a type as in db: DB."
+            raise marks.mistake(function, f"{one.name} is not in the path {mark.path}; {mend}")
     own = next((p.name for p in parameters if p.annotation is Request), None)
     asked = inspect.Parameter("core_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
 

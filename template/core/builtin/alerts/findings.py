@@ -59,20 +59,16 @@ def _state(value: str, row: Row) -> Cell:
     return Cell(value, tone=_TONES.get(value, ""), note=notes.get(value, ""))
 
 
-def _since(value: Any, _row: Row) -> Cell:
-    return Cell(ago(value, now()), title=value.isoformat()) if value else Cell("")
-
-
 FINDINGS = Table(
     Found,
     Column(Found.key, label="What", search=True, show=lambda value, row: Cell(value, href=row["href"])),
     Column(Found.text, label="Is wrong", search=True),
     Column(_STATE, name="state", filter=True, show=_state),
     Column(Found.alert, filter=True),
-    Column(Found.opened_at, label="Since", filter=True, show=_since),
+    Column(Found.opened_at, label="Since", filter=True, show=lambda at, _: Cell(ago(at, now()), title=at.isoformat())),
     Column(Found.on, label="About the day", filter=True, optional=True),
-    Column(Found.told_at, label="Told", optional=True, show=_since),
-    Column(Found.resolved_at, label="Resolved", optional=True, show=_since),
+    Column(Found.told_at, label="Told", optional=True),
+    Column(Found.resolved_at, label="Resolved", optional=True),
     *(Column(hidden, hidden=True) for hidden in (Found.acknowledged_by, Found.muted_until, Found.href, Found.critical)),
     sort="-critical,-opened_at",
     bulk=[acknowledge, mute],

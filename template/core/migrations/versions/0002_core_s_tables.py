@@ -5,7 +5,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.schema import SchemaItem
 from sqlmodel import AutoString, UTCDateTime
 
 revision = "0002"
@@ -13,7 +12,6 @@ down_revision = None
 
 
 def columns(type_: Any, *names: str, **options: Any) -> list[sa.Column[Any]]:
-    """Columns of one type that are never NULL, unless the options say so."""
     return [sa.Column(name, type_, **{"nullable": False, **options}) for name in names]
 
 
@@ -22,17 +20,14 @@ moments, flags = partial(columns, UTCDateTime()), partial(columns, sa.Boolean())
 
 
 def key(name: str = "id", type_: Any = sa.Integer) -> sa.Column[Any]:
-    """The primary key."""
     return sa.Column(name, type_, primary_key=True, nullable=False)
 
 
 def belongs(name: str, to: str, *, nullable: bool = False) -> sa.Column[Any]:
-    """A foreign key; a row goes with the row that it points to."""
     return sa.Column(name, sa.Integer(), sa.ForeignKey(to, ondelete="CASCADE"), nullable=nullable)
 
 
-def create(name: str, *parts: SchemaItem, index: str = "") -> None:
-    """Create a table, and an index of each of the columns that `index` names, separated by spaces."""
+def create(name: str, *parts: Any, index: str = "") -> None:
     op.create_table(name, *parts)
     for column in index.split():
         op.create_index(f"ix_{name}_{column}", name, [column])
@@ -67,16 +62,11 @@ def upgrade() -> None:
            *moments("resolved_at", nullable=True), index="alert resolved_at")  # fmt: skip
     create("core_message", key(), *texts("channel", "title", "body", "error"), *numbers("tries"),
            *moments("created_at"), *moments("sent_at", nullable=True), index="sent_at")  # fmt: skip
-    _only_append("core_audit")
-
-
-def _only_append(table: str) -> None:
-    """Let the database refuse every UPDATE and every DELETE of a table."""
-    for change in ("UPDATE", "DELETE"):
-        name, said = f"{table}_no_{change.lower()}", f"{table} is only appended to"
+    for change in ("UPDATE", "DELETE"):  # the database itself refuses to rewrite the audit
+        name, said = f"core_audit_no_{change.lower()}", "core_audit is only appended to"
         body = f"BEGIN SELECT RAISE(ABORT, '{said}'); END"
         if op.get_bind().dialect.name == "postgresql":
             made = f"RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{said}'; END $$"
             op.execute(f"CREATE FUNCTION {name}() {made}")
             body = f"FOR EACH ROW EXECUTE FUNCTION {name}()"
-        op.execute(f"CREATE TRIGGER {name} BEFORE {change} ON {table} {body}")
+        op.execute(f"CREATE TRIGGER {name} BEFORE {change} ON core_audit {body}")
