@@ -130,8 +130,7 @@ def in_words(told: Sequence[tuple[str, Found]]) -> tuple[str, str]:
 
 def forget(db: Session, names: Iterable[str]) -> None:
     """Resolve, silently, what alerts found that no longer exist; and jobs, unless they are paused."""
-    known = col(Job.name).in_(list(names)) | col(Job.paused_at).is_not(None)
-    db.bulk(delete(Job).where(~known), why="the job is gone")
+    db.bulk(delete(Job).where(col(Job.name).not_in(list(names)), col(Job.paused_at).is_(None)), why="the job is gone")
     gone = update(Found).where(col(Found.resolved_at).is_(None), col(Found.alert).not_in(list(names)))
     db.bulk(gone.values(resolved_at=now()), why="the alert is gone")
 

@@ -80,8 +80,7 @@ class Session(SQLModelSession):
             keys = [" ".join(map(str, key)) for key in self.execute(which.limit(MOST_KEYS + 1))]
         told = {_BULK: True, "synchronize_session": False, "preserve_rowcount": True}
         result = self.execute(statement, execution_options=told)
-        rows = int(getattr(result, "rowcount", 0))
-        if rows:
+        if rows := int(getattr(result, "rowcount", 0)):
             given = statement.compile().params.items()
             # An insert also names the columns that it leaves to their default, as None.
             values = {k: v for k, v in given if k in table.c and (v is not None or not isinstance(statement, Insert))}
