@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from core.audit import AuditEntry
 from core.auth import SignedIn
 from core.db import Actor, Database, Session
-from core.db.session import MASK, _shown
+from core.db.session import MASK, MOST_KEYS, _shown
 from core.errors import CoreError
 from core.time import now
 from tests.core.samples import Item, Note, Tag
@@ -92,6 +92,17 @@ def test_a_bulk_statement_is_one_entry_with_its_reason(
     ann.commit()
     (entry,) = audited()
     assert (entry.op, entry.table, entry.after) == (op, "item", {"why": "spring cleaning", "rows": 1, **after})
+
+
+@pytest.mark.parametrize(("rows", "named"), [(3, "1, 2, 3"), (MOST_KEYS, "1, 2,"), (MOST_KEYS + 1, "")])
+def test_a_bulk_statement_names_its_rows_unless_they_are_many(
+    ann: Session, audited: Audited, rows: int, named: str
+) -> None:
+    ann.bulk(delete(Item), why="begin anew")
+    ann.bulk(insert(Item).values([{"name": f"n{n}", "id": n} for n in range(1, rows + 1)]), why="fill")
+    ann.bulk(update(Item).where(col(Item.name) != "").values(note="same"), why="test")
+    ann.commit()
+    assert audited()[-1].key.startswith(named) and (not named) == (audited()[-1].key == "")
 
 
 @pytest.mark.parametrize("statement", ["bulk_save_objects", "bulk_insert_mappings", "bulk_update_mappings"])

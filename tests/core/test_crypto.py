@@ -9,7 +9,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import StatementError
 from sqlmodel import SQLModel
 
-from core.crypto import KEY_FILE, Keyring, fingerprint, new_token
+from core import Cell, Column
+from core.crypto import KEY_FILE, Keyring, fingerprint, new_token, refuse_lost_key
 from core.db import Database, Session
 from core.errors import CoreError, UserError
 from tests.core.samples import Item, join, start, together
@@ -107,14 +108,31 @@ def test_nothing_is_stored_as_nothing(write: Session) -> None:
     assert write.get_one(Item, 1).login is None
 
 
-def test_another_key_is_a_clear_error(store: Database, write: Session, tmp_path: Path) -> None:
+def test_what_another_key_encrypted_reads_as_nothing_and_shows_as_lost(
+    store: Database, write: Session, tmp_path: Path
+) -> None:
     write.add(Item(name="a", login=SECRET))
     write.commit()
     (tmp_path / "other").mkdir()
     other = Database(str(store.url), keyring=Keyring.load(tmp_path / "other"))
-    with pytest.raises(CoreError, match=r"does not decrypt: secret\.key is not the one"), other.read() as db:
-        db.get(Item, 1)
+    with other.read() as db:
+        row = db.get_one(Item, 1)
+    assert row.login == {} and Column(Item.login, name="login").cell(row.login, {}) == Cell(
+        "cannot be read", tone="bad"
+    )
+    with pytest.raises(CoreError, match=r"does not decrypt: secret\.key is not the one"):
+        other.keyring.decrypt(store.keyring.encrypt("hello"))
     other.close()
+
+
+def test_a_lost_key_is_refused_while_it_is_missed(store: Database, write: Session) -> None:
+    with store.reader.connect() as connection:
+        refuse_lost_key(store.keyring.path, connection, Item.metadata)
+    write.add(Item(name="a", login=SECRET))
+    write.commit()
+    said = r"secret\.key is gone, and nothing else reads item\.credentials; put it back from your backup, or make"
+    with pytest.raises(UserError, match=said), store.reader.connect() as connection:
+        refuse_lost_key(store.keyring.path, connection, Item.metadata)
 
 
 def test_a_secret_that_json_cannot_hold_is_refused_without_showing_it(write: Session) -> None:

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from core import http
 from core.crypto import Keyring
 from core.db import Database, Session, _file_system, prepare_folder
-from core.errors import Busy, CoreError, UserError
+from core.errors import Busy, CoreError, Refused, UserError
 from core.http import Client
 from core.testing import TESTER
 from tests.core.samples import Counter, Item, together
@@ -52,6 +52,14 @@ def value(database: Database) -> int:
 def test_a_write_is_committed_at_the_end(counter: Database) -> None:
     count_up(counter)
     assert value(counter) == 1
+
+
+def test_a_row_that_is_not_there_is_refused_by_its_name(counter: Database) -> None:
+    with counter.read() as db:
+        assert db.get_or_404(Counter, 1, "counter").value == 0
+        with pytest.raises(Refused, match="There is no counter 7; it may have been deleted") as refused:
+            db.get_or_404(Counter, 7, "counter")
+    assert refused.value.status == 404
 
 
 def test_an_exception_undoes_the_write(counter: Database) -> None:

@@ -14,13 +14,13 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from core import auth, marks
-from core.alerts import Found, Message
-from core.builtin.alerts.findings import GIVEN_UP_AFTER, deliver
-from core.db import Database
-from core.jobs import FIRST_RETRY, LONGEST_RETRY
+from core.alerts import Found, Message, forget
+from core.builtin.alerts.findings import GIVEN_UP_AFTER, deliver, failing
+from core.db import Database, Session
+from core.jobs import FIRST_RETRY, LONGEST_RETRY, Job, JobRun
 from core.settings import Channel, Settings
 from core.testing import TESTER, Ran, html
-from core.time import now, today
+from core.time import in_days, now, today
 
 
 @pytest.fixture
@@ -230,3 +230,39 @@ def test_a_failed_delivery_is_seen_and_tried_again(
     with database.read() as db:
         sent = db.exec(select(Message)).one()
     assert (sent.sent_at is not None, sent.tries, sent.error) == (True, 2, "")
+
+
+FAILED, DONE = "failed", "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("states", "found"),
+    [
+        pytest.param([DONE, FAILED, FAILED], [], id="twice"),
+        pytest.param([DONE, FAILED, "timed out", FAILED], ["shop.count: failed: no answer"], id="three-times"),
+        pytest.param([FAILED, FAILED, "by hand", FAILED], [], id="by-hand-between"),
+        pytest.param([FAILED, FAILED, FAILED, "by hand"], [], id="by-hand-after"),
+        pytest.param([FAILED, FAILED, FAILED, "running"], ["shop.count: failed: no answer"], id="running-again"),
+    ],
+)
+def test_a_job_that_has_not_succeeded_at_its_last_three_due_times_is_a_finding(
+    states: list[str], found: list[str], db: Session
+) -> None:
+    db.add(Job(name="shop.count", since=now()))
+    for hour, state in enumerate(states):
+        is_due = state != "by hand"
+        run = JobRun(job="shop.count", started_by="schedule", state=state if is_due else DONE)
+        run.due_at, run.error = now() + timedelta(hours=hour) if is_due else None, "no answer" * (state == FAILED)
+        db.add(run)
+        db.flush()
+    assert [f"{one.key}: {one.text}" for one in failing(db)] == found
+
+
+def test_a_paused_job_and_one_that_is_gone_are_no_findings(db: Session) -> None:
+    for name, paused_at in (("shop.count", now()), ("shop.gone", None)):
+        db.add(Job(name=name, since=now(), paused_at=paused_at))
+        db.add_all(JobRun(job=name, started_by="schedule", state=FAILED, due_at=in_days(n)) for n in range(3))
+    db.flush()
+    forget(db, ["shop.other"])
+    assert list(failing(db)) == []
+    assert [job.name for job in db.execute(select(Job)).scalars()] == ["shop.count"]

@@ -58,3 +58,9 @@ def test_a_statement_as_text_that_writes_must_say_why(statement: str, database: 
 def test_a_statement_as_text_that_reads_need_say_nothing(statement: str, database: Database) -> None:
     with database.write(TESTER) as db:
         assert db.execute(text(statement)).scalar_one()
+
+
+def test_a_change_has_its_time_in_the_readers_zone(client: TestClient, sell: Callable[..., None]) -> None:
+    sell(Item(name="chair"))
+    time = html(client.get("/-/audit")).all("#entries tbody time")[0]
+    assert time.attribute("data-time") == "moment" and time.text.endswith(" UTC")

@@ -3,9 +3,12 @@
 import json
 
 import pytest
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from core.testing import html
+from core.db import Database
+from core.settings import Settings
+from core.testing import TESTER, html
 from tests.web.asking import JSON, ClientAs, htmx
 
 FAILURES = {
@@ -110,3 +113,14 @@ def test_a_failed_request_is_not_kept_by_a_cache(headers: dict[str, str], client
 def test_a_plain_routers_own_mistakes_are_problems_too(client: TestClient) -> None:
     response = client.get("/shop/api/nowhere", headers={"Accept": "*/*"})
     assert json.loads(response.text)["detail"] == "There is no such page."
+
+
+def test_in_development_a_table_that_is_behind_its_model_says_what_to_run(
+    client: TestClient, database: Database, settings: Settings
+) -> None:
+    settings.environment = "development"
+    with database.write(TESTER) as db:
+        db.connection().execute(text("ALTER TABLE shop_item RENAME COLUMN weight TO mass"))
+    shown = html(client.get("/shop")).one("main").text
+    assert 'The tables are behind the models; run: python -m core migrate --new "what changed"' in shown
+    assert "no such column: shop_item.weight" in shown

@@ -97,6 +97,14 @@ PLAIN = "router = APIRouter()\nrouter.add_route('/a', lambda request: None, meth
             r"shed/pages\.py:1: there is no icon 'glob' in icons\.svg; perhaps .*globe",
         ),
         ([one('@page("/a", icon="zzzz")')], "there is no icon 'zzzz' .* perhaps globe, server, clock"),
+        (
+            ['@page("/a")\ndef a(db) -> None:\n    """A."""'],
+            r"shed/pages\.py:1: db is not in the path /a; .*as in db: DB",
+        ),
+        (
+            ['@page("/a/{idd}")\ndef a(id: int) -> None:\n    """A."""'],
+            r"id is not in the path /a/{idd}; write {id} there",
+        ),
         (['@job(cron="99 * * * *")\ndef j() -> None:\n    """J."""'], r"shed/pages\.py:1: .*99"),
         (['@job(every="")\ndef j() -> None:\n    """J."""'], r"shed/pages\.py:1: '' is no duration"),
         (['@job()\ndef j(days: int) -> None:\n    """J."""'], r"shed/pages\.py:1: j takes 'days', which a job"),

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, insert
 from starlette.testclient import TestClient
 
-from core import Cell, Column, Session, Table
+from core import Cell, Column, DeclarationError, Session, Table
 from core.tables import TableView, UrlState
 from core.tables.declare import shorten
 from core.testing import Html, html
@@ -344,8 +344,8 @@ def test_values_read_as_people_write_them(client: TestClient, sell: Sell) -> Non
     sell(Item(name="lamp", price=Decimal("1234.5"), stock=1000, weight=0.5, sold_on=date(2026, 12, 3), is_new=False,
               made_at=datetime(2026, 12, 3, 4, 5, 6, tzinfo=UTC), colour=Colour.SKY_BLUE))  # fmt: skip
     cells = [cell.text for cell in html(client.get("/shop?q=lamp")).all("tbody tr > *")]
-    assert cells == ["lamp", "nobody", "sky_blue", "1,234.50", "1,000", "0.50", "2026-12-03", "2026-12-03 04:05", "no",
-                     "", "—"]  # fmt: skip
+    assert cells == ["lamp", "nobody", "sky_blue", "1,234.50", "1,000", "0.50", "2026-12-03",
+                     "2026-12-03 04:05 UTC", "no", "", "—"]  # fmt: skip
 
 
 def test_numbers_stand_to_the_right(client: TestClient) -> None:
@@ -476,3 +476,9 @@ def test_ten_thousand_rows_are_one_page_at_a_time(client: TestClient, db: Sessio
     page = html(client.get("/shop?q=thing+9&sort=-name&page=2"))
     assert page.one("#items [role=status]").text == "3,439 of 10,005"
     assert (column(page)[0], len(column(page))) == ("thing 09949", 50)
+
+
+def test_a_tone_that_is_none_is_refused_with_the_place_that_chose_it(db: Session) -> None:
+    column = Column(Item.name, show=lambda value, row: Cell(value, tone="warning"))  # type: ignore[arg-type]
+    with pytest.raises(DeclarationError, match=r"test_tables\.py:\d+: there is no tone 'warning'; use good, warn"):
+        column.cell("chair", {})  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from core import DB, Refused
 from core.api import page_of, rows_of
 
 from .models import Service
-from .pages import SERVICES, found
+from .pages import SERVICES
 
 router = APIRouter(prefix="/api/services", tags=["services"])
 
@@ -32,7 +32,7 @@ def services(rows: Annotated[Any, rows_of(SERVICES)]) -> Any:
 @router.get("/{id}")
 def one_service(id: int, db: DB) -> Service:
     """One service, and its last answer."""
-    return found(db, id)
+    return db.get_or_404(Service, id, "service")
 
 
 @router.post("", status_code=201)

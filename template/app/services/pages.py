@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from core import DB, Cell, Column, Data, Field, Form, Go, Import, Params, Refused, Table, View, action, page
+from core import DB, Cell, Column, Data, Field, Form, Go, Import, Params, Table, View, action, page
 
 from .models import Service
 
@@ -86,7 +86,7 @@ def import_services(db: DB, data: Data) -> View | Go:
 @page("/services/{id}", role="operator")
 def edit(id: int, db: DB) -> View:
     """Change a service, or stop watching it."""
-    service = found(db, id)
+    service = db.get_or_404(Service, id, "service")
     form = SERVICE.show(db, service)
     return View("edit.html", title=service.name, form=form, to=f"/services/{id}", button="Save", id=id)
 
@@ -94,7 +94,7 @@ def edit(id: int, db: DB) -> View:
 @action("/services/{id}")
 def save(id: int, db: DB, data: Data) -> View | Go:
     """Change a service."""
-    service = found(db, id)
+    service = db.get_or_404(Service, id, "service")
     form = SERVICE.read(db, data, service)
     if not form.is_valid:
         return View("edit.html", status=422, title=service.name, form=form, to=f"/services/{id}", button="Save", id=id)
@@ -105,14 +105,6 @@ def save(id: int, db: DB, data: Data) -> View | Go:
 @action("/services/{id}/delete")
 def delete(id: int, db: DB) -> Go:
     """Stop watching a service."""
-    service = found(db, id)
+    service = db.get_or_404(Service, id, "service")
     db.delete(service)
     return Go(index, toast=f"{service.name} is no longer watched")
-
-
-def found(db: DB, id: int) -> Service:
-    """The service of a key; Refused (404) when there is none."""
-    service = db.get(Service, id)
-    if service is None:
-        raise Refused(404, f"There is no service {id}; it may have been deleted.")
-    return service
