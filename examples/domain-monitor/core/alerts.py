@@ -8,13 +8,13 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlmodel import Field, SQLModel, col
 
 from . import http
 from .db import Session
 from .errors import CoreError
-from .jobs import JobRun, Run
+from .jobs import Job, JobRun, Run
 from .marks import AlertMark
 from .settings import Channel, Settings
 from .time import now, period
@@ -129,7 +129,8 @@ def in_words(told: Sequence[tuple[str, Found]]) -> tuple[str, str]:
 
 
 def forget(db: Session, names: Iterable[str]) -> None:
-    """Resolve, silently, what alerts found that no longer exist."""
+    """Resolve, silently, what alerts found that no longer exist; and jobs, unless they are paused."""
+    db.bulk(delete(Job).where(col(Job.name).not_in(list(names)), col(Job.paused_at).is_(None)), why="the job is gone")
     gone = update(Found).where(col(Found.resolved_at).is_(None), col(Found.alert).not_in(list(names)))
     db.bulk(gone.values(resolved_at=now()), why="the alert is gone")
 

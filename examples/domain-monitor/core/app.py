@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 from sqlalchemy.exc import DataError
 from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlmodel import SQLModel
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, Response
@@ -33,7 +34,7 @@ from .feature import Feature
 from .jobs import DeclaredJob, due_of
 from .marks import ActionMark, PageMark
 from .pages import CurrentUser, Runtime, View
-from .security import Gate, cookie_name, is_bearing, is_htmx, sign_in_first, wants_html
+from .security import Gate, cookie_name, is_bearing, is_htmx, sign_in_first
 from .settings import DEVELOPMENT, PROJECT, Settings
 from .ui import CORE, Assets, Templates
 
@@ -77,14 +78,11 @@ class App:
         self.jobs = self._collect_jobs(ZoneInfo("UTC"))
         for kind in (Refused, HTTPException, RequestValidationError, Exception):
             self.api.add_exception_handler(kind, self.refuse)
-        self.gate = Gate(self.api, is_public=self._is_public, runtime=self._running, refuse=self.refuse)
+        self.gate = Gate(self.api, public=self._public, runtime=self._running, refuse=self.refuse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one ASGI connection."""
         await self.gate(scope, receive, send)
-
-    def _is_public(self, scope: Scope) -> bool:
-        return any(pattern.match(scope["path"]) for pattern in self._public)
 
     def start(self, configured: Settings) -> None:
         """Open the database and start the clock; UserError when the database is not of this version."""
@@ -102,7 +100,12 @@ class App:
         """The runtime without its clock, as the command line needs it."""
         if warning := prepare_folder(configured.data_dir):
             logger.warning(warning)
-        database = Database(configured.database, keyring=crypto.Keyring.load(configured.data_dir))
+        keyring = crypto.Keyring(configured.data_dir / crypto.KEY_FILE)
+        database = Database(configured.database, keyring=keyring)
+        if not keyring.path.exists():
+            with database.reader.connect() as connection:
+                crypto.refuse_lost_key(keyring.path, connection, SQLModel.metadata)
+            crypto.Keyring.load(configured.data_dir)
         due, runner = self._collect_jobs(ZoneInfo(configured.timezone)), scheduler.Runner(configured, database)
         return Runtime(self, configured, database, scheduler.Scheduler(due, database, runner))
 
@@ -159,9 +162,8 @@ class App:
         for router in feature.routers:
             for route in iter_route_contexts(router.routes):
                 if not isinstance(route.original_route, APIRoute | APIWebSocketRoute):
-                    raise DeclarationError(
-                        f"{feature.folder}: {route.path} asks for no role; write @router.get or the like"
-                    )
+                    wrong = f"{route.path} asks for no role; write @router.get or the like"
+                    raise DeclarationError(f"{feature.folder}: {wrong}")
                 pages.refuse_waiting(route.original_route.endpoint)
                 for method in route.methods or ():
                     self._take(route.original_route.endpoint, method, str(route.path), name=str(route.name))
@@ -239,7 +241,10 @@ class App:
         is_developing = self.runtime and self.runtime.settings.environment == DEVELOPMENT
         if status == 500 and is_developing and state.get("identity"):
             said = in_one_line(error, PROJECT)  # who builds the tool reads it here; the log has the whole
-        for_program = not wants_html(request) or (status == 401 and is_bearing(request))
+            if re.search("no such (table|column)|no column named|(relation|column) .* does not exist", said):
+                said = f'The tables are behind the models; run: python -m core migrate --new "what changed". {said}'
+        is_for_people = is_htmx(request) or "text/html" in request.headers.get("accept", "")
+        for_program = not is_for_people or (status == 401 and is_bearing(request))
         if status == 401 and not for_program:
             return sign_in_first(request)
         title = _TITLES.get(status, "Something failed" if status >= 500 else "That does not work")

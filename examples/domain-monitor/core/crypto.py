@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Dialect, Text
+from sqlalchemy import Connection, Dialect, MetaData, Text, func, inspect, select
 from sqlalchemy.types import TypeDecorator
 
 from .errors import CoreError, UserError
@@ -72,6 +72,20 @@ class Keyring:
             raise UserError(f"{KEY_FILE} holds no valid key; restore it from your backup, {lost}") from error
 
 
+def refuse_lost_key(path: Path, connection: Connection, metadata: MetaData) -> None:
+    """Raise UserError when a database holds what only a key that is gone can read: a new one would hide the loss."""
+    tables = [table for table in metadata.tables.values() if inspect(connection).has_table(table.name)]
+    columns = [column for table in tables for column in table.c if isinstance(column.type, Encrypted)]
+    if held := [str(one) for one in columns if connection.execute(select(func.count(one))).scalar()]:
+        new = f"""python -c "from core.crypto import *; Keyring.load(Path('{path.parent}'))\""""
+        lost = f"{path} is gone, and nothing else reads {', '.join(held)}"
+        raise UserError(f"{lost}; put it back from your backup, or make a new key and type them again: {new}")
+
+
+class Unreadable(dict[str, Any]):
+    """What stands for an encrypted value that none of our keys opens: empty, so that it is asked for again."""
+
+
 class Encrypted(TypeDecorator[Any]):
     """A column whose value, anything JSON can hold, is encrypted in the database and masked in the audit."""
 
@@ -83,4 +97,7 @@ class Encrypted(TypeDecorator[Any]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Decrypt on the way out."""
-        return None if value is None else json.loads(dialect.pyops_keyring.decrypt(value))  # type: ignore[attr-defined]
+        try:
+            return None if value is None else json.loads(dialect.pyops_keyring.decrypt(value))  # type: ignore[attr-defined]
+        except CoreError:  # a page that shows it masked, or takes a new one, goes on
+            return Unreadable()

@@ -212,7 +212,10 @@ class Form:
     def show(self, db: Session, row: SQLModel | None = None, **values: Any) -> FormView:
         """An empty form, or one with a row's (or these) values."""
         given = {one.name: getattr(row, one.name) if row else one.default() for one in self.fields} | values
-        fields = [f.view(given[f.name], f.options(db), is_kept=f.secret and row is not None) for f in self.fields]
+        fields = [
+            f.view(given[f.name], f.options(db), is_kept=f.secret and bool(getattr(row, f.name, None)))
+            for f in self.fields
+        ]
         return FormView(fields, hidden=self._hidden(db, row))
 
     def read(self, db: Session, typed: Mapping[str, Any], row: SQLModel | None = None) -> FormView:
@@ -245,7 +248,7 @@ class Form:
         """What was typed and what is wrong with it by itself; `options` are the fields' own."""
         shown = FormView([])
         for one in self.fields:
-            text, is_kept = typed.get(one.name), one.secret and row is not None
+            text, is_kept = typed.get(one.name), one.secret and bool(getattr(row, one.name, None))
             view = one.view(text if isinstance(text, str) else None, options[one.name], is_kept=is_kept)
             shown.fields.append(view)
             if is_kept and not _typed(text):

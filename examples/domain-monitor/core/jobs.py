@@ -19,7 +19,7 @@ from sqlmodel import Field, SQLModel, col
 
 from . import forms, log, marks
 from .db import Actor, Database, Session
-from .errors import Busy, CoreError, DeclarationError
+from .errors import Busy, CoreError
 from .marks import AlertMark, JobMark
 from .settings import Settings
 from .time import now, period
@@ -300,7 +300,7 @@ def arguments(function: Callable[..., Any]) -> tuple[dict[str, type], list[forms
         if one.default is one.empty or not is_known:
             better = "db: DB, run: Run, settings: Settings, or a parameter with a default, as in days: int | None = 30"
             wrong = f"{function.__name__} takes {name!r}, which a job cannot be given; write {better}."
-            raise DeclarationError(f"{marks.where(function)}: {wrong}")
+            raise marks.mistake(function, wrong)
         if field.type is bool:  # an empty box says nothing, and here nothing means the default
             field.kind, field.choices = "select", [("true", "yes"), ("false", "no")]
         inputs.append(field)

@@ -122,6 +122,11 @@ def endpoint(function: Callable[..., Any], mark: PageMark | ActionMark, *, owner
     """The ASGI-facing function of a page or action: its arguments by type, its work in a thread, its answer."""
     parameters = [_given(p) for p in inspect.signature(function, eval_str=True).parameters.values()]
     refuse_waiting(function)
+    inside = BRACES.findall(mark.path)
+    for one in parameters:  # which would be asked of the query, at the first request
+        if one.name not in inside and one.default is one.empty and one.annotation in (one.empty, int, str):
+            mend = f"write {{{one.name}}} there, or give it a default, or a type as in db: DB."
+            raise marks.mistake(function, f"{one.name} is not in the path {mark.path}; {mend}")
     own = next((p.name for p in parameters if p.annotation is Request), None)
     asked = inspect.Parameter("core_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
 
@@ -178,8 +183,8 @@ def _finish(request: Request, function: Callable[..., Any], result: object, owne
     if isinstance(result, Go):
         response = RedirectResponse(result.url, 303)
         if result.toast:
-            text = quote(result.toast[:LONGEST_TOAST])
-            security.set_cookie(response, request, _toast_cookie(request), text, max_age=30)
+            cookie = security.cookie_name(serving(request).settings, TOAST)
+            security.set_cookie(response, request, cookie, quote(result.toast[:LONGEST_TOAST]), max_age=30)
         return response
     if isinstance(result, Response):
         return result
@@ -190,7 +195,8 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
     """A view as an answer: the block that htmx asks for, else the whole page; 304 when it has not changed."""
     here = serving(request)
     name = view.template if "/" in view.template else f"{owner}/{view.template}"
-    toast = unquote(request.cookies.get(_toast_cookie(request), ""))
+    cookie = security.cookie_name(here.settings, TOAST)
+    toast = unquote(request.cookies.get(cookie, ""))
     identity: Identity | None = request.scope["state"].get("identity")
     for table in view.tables.values():
         table.allow(identity.can if identity else lambda _: False)
@@ -213,12 +219,8 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
             return Response(status_code=304, headers=headers)
     response = Response(body, view.status, headers, "text/html")
     if toast:
-        response.delete_cookie(_toast_cookie(request))
+        response.delete_cookie(cookie)
     return response
-
-
-def _toast_cookie(request: Request) -> str:
-    return security.cookie_name(serving(request).settings, TOAST)
 
 
 def _heading(view: View, function: Callable[..., Any] | None) -> Mapping[str, str]:

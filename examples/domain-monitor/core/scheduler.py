@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col
 
 from . import alerts, log, marks
-from .crypto import Keyring
+from .crypto import KEY_FILE, Keyring
 from .db import Actor, Change, Database, Session
 from .errors import Busy, Refused
 from .jobs import EPOCH, LIVE, DeclaredJob, Job, JobRun, Run, arguments_of, settle, told
@@ -250,7 +250,7 @@ def _main(job: DeclaredJob, settings: Settings, run_id: int) -> None:
     os.setsid()  # a group, which ends as one; and Ctrl-C is the server's to handle, it ends us in order
     threading.Thread(target=_follow_parent, daemon=True).start()
     log.configure(settings)
-    database = Database(settings.database, keyring=Keyring.load(settings.data_dir), wait_s=PATIENCE_S)
+    database = Database(settings.database, keyring=Keyring(settings.data_dir / KEY_FILE), wait_s=PATIENCE_S)
     state, why = "succeeded", ("", "")
     with log.context(run=str(run_id), job=job.name), database.reading_each() as db:
         row = db.get_one(JobRun, run_id)

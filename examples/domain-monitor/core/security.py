@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -42,7 +42,7 @@ class Gate:
     """The outermost ASGI layer: nothing behind it is reached by somebody it does not know, unless public."""
 
     app: ASGIApp
-    is_public: Callable[[Scope], bool]
+    public: Sequence[re.Pattern[str]]  # paths
     runtime: Callable[[], tuple[Settings, Database]]
     refuse: Callable[[Request, Exception], Response]
     # Its own threads: who waits for the writer must keep it neither from its short work nor from an ending write.
@@ -95,9 +95,10 @@ class Gate:
         except Refused as error:
             return error
         is_bearer = identity is not None and identity.kind == "token"
+        is_public = any(pattern.match(scope["path"]) for pattern in self.public)
         if writes and not is_bearer and not is_same_origin(connection):
             return Refused(403, "This came from another site, so nothing was done; or a proxy changes the Host header.")
-        if identity is None and (is_bearing(connection) or is_socket or not self.is_public(scope)):
+        if identity is None and (is_bearing(connection) or is_socket or not is_public):
             return Refused(401, "Sign in, or send a token that is valid.")
         if identity and not identity.reaches(scope["path"], writes=writes):
             return Refused(403, f"This token is only for: {', '.join(identity.scopes)}.")
@@ -144,11 +145,6 @@ class _Answer:
             headers.update({**_HEADERS, "X-Request-Id": self.scope["state"]["request_id"]})
             headers.setdefault("Cache-Control", "no-store")
         await self._send(message)
-
-
-def wants_html(request: Request) -> bool:
-    """Whether the answer is for a person: htmx, or a client that accepts HTML."""
-    return is_htmx(request) or "text/html" in request.headers.get("accept", "")
 
 
 def is_htmx(request: Request) -> bool:

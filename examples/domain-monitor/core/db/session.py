@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic.fields import FieldInfo
 from sqlalchemy import Engine, Insert, Table, TextClause, bindparam, event, inspect, select, tuple_
@@ -19,16 +19,18 @@ from sqlmodel import SQLModel
 from .. import audit, log
 from ..audit import Actor, Change
 from ..crypto import Encrypted
-from ..errors import CoreError
+from ..errors import CoreError, Refused
 
 LONGEST_WRITE_S = 0.5
 BATCH = 500
+MOST_KEYS = 50  # that the audit names of a bulk statement
 MASK = "••••"
 _SECRET = re.compile("passw|passphrase|secret|token|credential|webhook|(api|private|access|ssh)_?key", re.IGNORECASE)
 _BULK = "pyops_bulk"
 _WRITES = re.compile(r"(?is)(\s|--[^\n]*|/\*.*?\*/)*+(with\b.*\)\s*)?(insert|update|delete|replace)\b")
 _SAY_WHY = "what writes many rows must say why: db.bulk(delete(Model).where(…), why='…')"
 _PLAIN, _NO_JSON = (str, int, float, bool, type(None)), (math.inf, -math.inf)
+Model = TypeVar("Model", bound=SQLModel)
 _Given = Mapping[str, Any]
 _Row = dict[str, Any]
 _Key = tuple[Any, ...]
@@ -63,17 +65,27 @@ class Session(SQLModelSession):
         if (held := time.monotonic() - began) > LONGEST_WRITE_S:
             logger.warning("long write transaction", seconds=round(held, 3), by=self.actor.name)
 
+    def get_or_404(self, model: type[Model], key: object, what: str) -> Model:
+        """The row of a key; Refused (404) when there is none, saying what is not there."""
+        if (row := self.get(model, key)) is None:
+            raise Refused(404, f"There is no {what} {key}; it may have been deleted.")
+        return row
+
     def bulk(self, statement: UpdateBase, *, why: str) -> int:
         """Execute an insert, update or delete of many rows; recorded as one change. Returns the row count."""
+        table, where, keys = statement.entity_description["table"], getattr(statement, "whereclause", None), list[str]()
+        is_told = table.info.get("audited", not table.name.startswith("core_"))
+        if is_told and where is not None:  # before it is executed, which may change what it looks for
+            which = select(*table.primary_key).where(where).order_by(*table.primary_key)
+            keys = [" ".join(map(str, key)) for key in self.execute(which.limit(MOST_KEYS + 1))]
         told = {_BULK: True, "synchronize_session": False, "preserve_rowcount": True}
         result = self.execute(statement, execution_options=told)
-        rows = int(getattr(result, "rowcount", 0))
-        table = statement.entity_description.get("table")
-        if isinstance(table, Table) and rows:
+        if rows := int(getattr(result, "rowcount", 0)):
             given = statement.compile().params.items()
             # An insert also names the columns that it leaves to their default, as None.
             values = {k: v for k, v in given if k in table.c and (v is not None or not isinstance(statement, Insert))}
-            self.note(table, statement.__visit_name__, after={"why": why, "rows": rows, **values})
+            key = (", ".join(keys),) if len(keys) <= MOST_KEYS else ()
+            self.note(table, statement.__visit_name__, key, after={"why": why, "rows": rows, **values})
         return rows
 
     def _bulk_save_mappings(self, *_: Any, **__: Any) -> None:  # of bulk_save_objects and its like, which flush nothing

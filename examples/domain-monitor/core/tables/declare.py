@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 from urllib.parse import quote, urlsplit
 
 from pydantic import TypeAdapter
@@ -14,15 +14,15 @@ from sqlalchemy import ColumnElement, RowMapping, TypeDecorator
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .. import marks
-from ..crypto import Encrypted
+from ..crypto import Encrypted, Unreadable
 from ..errors import DeclarationError
-from ..marks import ActionMark, Role, declared_here
+from ..marks import ActionMark, Role, declared_here, mistake
 
 Kind = Literal["text", "choice", "number", "date", "flag"]
 Tone = Literal["", "good", "warn", "bad", "unknown"]
 LONGEST_TEXT = 60
 LARGEST_NUMBER = 2**63
-UNKNOWN, SECRET = "—", "••••"
+UNKNOWN, SECRET, LOST = "—", "••••", "cannot be read"
 _KINDS: dict[Any, Kind] = {
     bool: "flag", Enum: "choice", int | float | Decimal: "number", date: "date", object: "choice",
 }  # fmt: skip
@@ -86,6 +86,8 @@ class Column:
             shown = self.show(value, row)
             if not isinstance(shown, Cell):
                 return Cell(shown)
+            if shown.tone not in get_args(Tone):
+                raise mistake(self.show, f"there is no tone {shown.tone!r}; use good, warn, bad, unknown, or none.")
             return shown if _is_link(shown.href) else shown._replace(href="")  # `javascript:` in data stays text
         if value is None or value == "":
             return self._nothing
@@ -93,7 +95,9 @@ class Column:
             return Cell(value) if len(value) <= LONGEST_TEXT else Cell(shorten(value), title=value)
         if isinstance(value, datetime):
             return Cell(f"{value:%Y-%m-%d %H:%M}", title=value.isoformat())
-        return Cell(SECRET if self.is_secret else _in_words(value))
+        if self.is_secret:
+            return Cell(LOST, tone="bad") if isinstance(value, Unreadable) else Cell(SECRET)
+        return Cell(_in_words(value))
 
     def parse(self, text: str) -> Any:
         """A value of the column's type from a URL; ValueError when it is none that can be stored."""

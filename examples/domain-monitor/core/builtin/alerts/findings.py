@@ -1,5 +1,6 @@
 """Findings: look, acknowledge, mute, tell the channels; and a calendar of those that have a date."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,10 @@ from sqlmodel import col
 from starlette.responses import Response
 
 from ... import auth
-from ...alerts import Found, Message, needs_attention, open_count, send
+from ...alerts import Finding, Found, Message, alert, needs_attention, open_count, send
 from ...errors import CoreError, Refused
 from ...forms import Field, Form
-from ...jobs import Run, job
+from ...jobs import LIVE, Job, JobRun, Run, job
 from ...pages import DB, CurrentUser, Data, Go, Params, View, action, page, serving
 from ...settings import Channel, Settings
 from ...tables import Cell, Column, Table
@@ -21,6 +22,7 @@ from ...time import ago, now
 
 ASK = "core/confirm.html"
 GIVEN_UP_AFTER = timedelta(days=3)
+FAILING_AFTER = 3  # due times without a success
 IS_OPEN = col(Found.resolved_at).is_(None)
 MUTE = Form(Found, Field(Found.muted_until, help="Nothing is said of them until that day; empty unmutes them."))
 _TONES: dict[str, Tone] = {"critical": "bad", "open": "warn", "muted": "unknown", "resolved": "good"}
@@ -57,20 +59,16 @@ def _state(value: str, row: Row) -> Cell:
     return Cell(value, tone=_TONES.get(value, ""), note=notes.get(value, ""))
 
 
-def _since(value: Any, _row: Row) -> Cell:
-    return Cell(ago(value, now()), title=value.isoformat()) if value else Cell("")
-
-
 FINDINGS = Table(
     Found,
     Column(Found.key, label="What", search=True, show=lambda value, row: Cell(value, href=row["href"])),
     Column(Found.text, label="Is wrong", search=True),
     Column(_STATE, name="state", filter=True, show=_state),
     Column(Found.alert, filter=True),
-    Column(Found.opened_at, label="Since", filter=True, show=_since),
+    Column(Found.opened_at, label="Since", filter=True, show=lambda at, _: Cell(ago(at, now()), title=at.isoformat())),
     Column(Found.on, label="About the day", filter=True, optional=True),
-    Column(Found.told_at, label="Told", optional=True, show=_since),
-    Column(Found.resolved_at, label="Resolved", optional=True, show=_since),
+    Column(Found.told_at, label="Told", optional=True),
+    Column(Found.resolved_at, label="Resolved", optional=True),
     *(Column(hidden, hidden=True) for hidden in (Found.acknowledged_by, Found.muted_until, Found.href, Found.critical)),
     sort="-critical,-opened_at",
     bulk=[acknowledge, mute],
@@ -117,6 +115,19 @@ def deliver(db: DB, run: Run, settings: Settings) -> None:
                 step.commit()
                 raise
             step.write(mine.values(sent_at=now(), error=""))
+
+
+@alert(every="15m")
+def failing(db: DB) -> Iterator[Finding]:
+    """A job or an alert has not succeeded at its last three due times."""
+    for name in db.execute(select(col(Job.name)).where(col(Job.paused_at).is_(None))).scalars():
+        ended = select(JobRun).where(col(JobRun.job) == name, col(JobRun.state).not_in(LIVE))
+        was_due = ended.where(col(JobRun.due_at).is_not(None)).order_by(col(JobRun.id).desc()).limit(FAILING_AFTER)
+        last = db.execute(was_due).scalars().all()
+        since = last[-1].id if len(last) == FAILING_AFTER else None  # a retry, or somebody, may have mended it later
+        good = ended.where(col(JobRun.state) == "succeeded", col(JobRun.id) >= since).limit(1)
+        if since and not db.execute(good).first():
+            yield Finding(name, f"{last[0].state}: {last[0].error}".removesuffix(": "), href=f"/-/jobs/{name}")
 
 
 def _channel(settings: Settings, name: str) -> Channel:

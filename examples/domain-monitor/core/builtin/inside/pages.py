@@ -4,7 +4,6 @@ from typing import Any
 
 from ... import settings
 from ...audit import AuditEntry
-from ...errors import Refused
 from ...pages import DB, Params, View, page
 from ...settings import Settings
 from ...tables import Cell, Column, Table, UrlState
@@ -45,8 +44,7 @@ def audit(db: DB, params: Params) -> View:
 @page("/-/audit/{id}", role="admin")
 def entry(id: int, db: DB) -> View:
     """One change: before and after."""
-    if (found := db.get(AuditEntry, id)) is None:
-        raise Refused(404, f"There is no audit entry {id}; it may be of another database.")
+    found = db.get_or_404(AuditEntry, id, "audit entry")
     return View("entry.html", title=f"{found.op} {found.table} {found.key}", subtitle=found.did, entry=found)
 
 

@@ -70,9 +70,7 @@ def about(name: str, request: Request, db: DB, params: Params) -> View:
 @page("/-/jobs/runs/{id}")
 def show(id: int, db: DB, request: Request) -> View:
     """One run: how far it is, what it says."""
-    run = db.get(JobRun, id)
-    if run is None:
-        raise Refused(404, f"There is no run {id}; it may be of another database, or was deleted for its age.")
+    run = db.get_or_404(JobRun, id, "run")
     job = serving(request).scheduler.jobs.get(run.job)
     lines = select(RunLog).where(col(RunLog.run_id) == id).order_by(col(RunLog.id).desc()).limit(LOG_LINES)
     failed = lines.where(col(RunLog.step) != "", col(RunLog.level) == "error")

@@ -147,7 +147,7 @@ def index(db: DB, params: Params) -> View:
 @page("/-/people/{id}", role="admin")
 def show(id: int, db: DB) -> View:
     """What a person may, and what you can do about it."""
-    person = _person(db, id)
+    person = db.get_or_404(User, id, "person")
     return View("person.html", title=person.name, person=person, form=ROLE.show(db, person))
 
 
@@ -163,7 +163,7 @@ def add(request: Request, db: DB, data: Data) -> View:
 @action("/-/people/{id}/link", role="admin")
 def link(id: int, request: Request, db: DB) -> View:
     """Make a sign-in link for somebody else."""
-    person, origin = _person(db, id), serving(request).settings.base_url or str(request.base_url)
+    person, origin = db.get_or_404(User, id, "person"), serving(request).settings.base_url or str(request.base_url)
     title, subtitle = f"A sign-in link for {person.name}", "It works once, within 24 hours."
     url = origin.rstrip("/") + auth.make_link(db, person)
     return View("core/secret.html", title=title, subtitle=subtitle, secret=url, back=f"/-/people/{id}")
@@ -172,25 +172,19 @@ def link(id: int, request: Request, db: DB) -> View:
 @action("/-/people/{id}/role", role="admin")
 def change_role(id: int, db: DB, data: Data) -> Go:
     """Give a person another role."""
-    return Go(show, id=id, toast=auth.change_role(db, _person(db, id), str(data.get("role", ""))))
+    return Go(show, id=id, toast=auth.change_role(db, db.get_or_404(User, id, "person"), str(data.get("role", ""))))
 
 
 @action("/-/people/{id}/{deed}", role="admin")
 def do(id: int, deed: Literal["disable", "enable", "sign-out"], db: DB) -> Go:
     """Disable or enable a person, or sign them out everywhere."""
-    return Go(show, id=id, toast=auth.DEEDS[deed](db, _person(db, id)))
+    return Go(show, id=id, toast=auth.DEEDS[deed](db, db.get_or_404(User, id, "person")))
 
 
 def _me(db: Session, user: Identity) -> User:
     """The user who asks; for a program one that is not in the database, and has nothing."""
     found = db.get(User, user.id or 0) if user.kind == "user" else None
     return found or User(name=user.name, role=user.role, issuer="a token")
-
-
-def _person(db: Session, id: int) -> User:
-    if (person := db.get(User, id)) is None:
-        raise Refused(404, f"There is no person {id}.")
-    return person
 
 
 def _token(user: Identity) -> Form:
