@@ -119,6 +119,7 @@ def test_the_panel_of_the_filters_ends_inside_the_window(monitor: Tool, visit: V
     page.locator("#domains-filter").click()
     for summary in page.locator("#domains details.group > summary").all():
         summary.click()
+    assert page.locator("#domains-filter").evaluate("it => it.getBoundingClientRect().top") < 450
     box = page.locator("#domains [data-panel]:visible").bounding_box()
     assert box and box["y"] + box["height"] <= 900
 
@@ -172,6 +173,17 @@ def test_the_rows_of_a_page_or_all_that_match_are_picked(monitor: Tool, visit: V
     assert [violation["id"] for violation in Axe().run(page).response["violations"]] == []
     page.get_by_role("link", name="Cancel").click()
     expect(page.locator("#domains tbody tr")).to_have_count(50)
+    assert seen.complaints == []
+
+
+def test_many_deeds_on_picked_rows_are_in_a_menu(monitor: Tool, visit: Visit, seen: Seen) -> None:
+    page = visit(monitor, "/domains")
+    page.locator("#domains tbody [name=key]").first.check()
+    bar = page.locator("#domains-picks").bounding_box()
+    assert bar and bar["height"] < 60
+    page.locator("#domains-more").click()
+    page.get_by_role("button", name="Forget typed price").click()
+    expect(page.locator("main form")).to_contain_text("This is about 1 row")
     assert seen.complaints == []
 
 

@@ -86,6 +86,25 @@ def test_the_menu_counts_what_wants_attention(client: TestClient, wrong: Callabl
     assert html(client.get("/shop")).all('nav a[href="/-/alerts"]')[0].text == "Alerts 1"
 
 
+def test_what_is_acknowledged_comes_after_what_waits(client: TestClient, wrong: Callable[..., int]) -> None:
+    wrong(), wrong(key="tables", critical=True, acknowledged_by="ann"), wrong(key="lamps", critical=True)
+    shown = html(client.get("/-/alerts")).all("#findings tbody th")
+    assert [cell.text for cell in shown] == ["lamps", "chairs", "tables"]
+
+
+def test_a_sentence_is_told_whole(client: TestClient, wrong: Callable[..., int]) -> None:
+    wrong(text=(said := "it is sold out, and whoever makes it says that it takes 37 days. Order it any day."))
+    assert html(client.get("/-/alerts")).one("#findings tbody td.prose").text == said
+
+
+def test_before_the_first_alert_has_run_nothing_is_called_well(client: TestClient, database: Database) -> None:
+    before = html(client.get("/-/alerts")).one("#findings")
+    assert "No alert has run yet; the first is due" in before.text and before.all("time[data-time=ago]")
+    with database.write(TESTER) as db:
+        db.add(JobRun(job="services.down", state="succeeded", started_by="clock", queued_at=now(), ended_at=now()))
+    assert "Nothing is wrong." in html(client.get("/-/alerts")).one("#findings").text
+
+
 def test_an_acknowledged_finding_says_by_whom(client: TestClient, wrong: Callable[..., int]) -> None:
     asked = html(client.post("/-/alerts/acknowledge", data={"key": wrong()}))
     assert "This is about 1 row" in asked.one("main").text

@@ -162,7 +162,7 @@ def test_a_paused_job_says_by_whom_on_both_pages_and_is_resumed(client: TestClie
     assert client.post(f"/-/jobs/{JOB}/pause").headers["location"] == f"/-/jobs/{JOB}"
     page = html(client.get(f"/-/jobs/{JOB}"))
     assert "Paused by admin" in page.one("#paused").text and facts(client)["Next"] == "not while it is paused"
-    assert "paused" in next(s.text for s in html(client.get("/-/jobs")).all("#jobs section") if JOB in s.text)
+    assert "paused" in next(s.text for s in html(client.get("/-/jobs")).all("#jobs tbody tr") if JOB in s.text)
     resume = page.one('form[action$="/pause"]')
     client.post(resume.attribute("action"), data={resume.one("input").attribute("name"): "1"})
     assert html(client.get(f"/-/jobs/{JOB}")).all("#paused") == []

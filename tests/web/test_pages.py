@@ -32,6 +32,14 @@ def test_a_view_may_say_its_own_title_and_no_subtitle(client: TestClient, sell: 
     assert page.all("h1 + p") == []
 
 
+def test_a_page_below_one_of_the_menu_leads_back_to_it(client: TestClient) -> None:
+    below, itself = (
+        html(client.get(path)).all('main a[href="/-/jobs"]') for path in ("/-/jobs/services.check", "/-/jobs")
+    )
+    assert "Jobs" in [link.text for link in below]
+    assert "Jobs" not in [link.text for link in itself]
+
+
 def test_arguments_are_given_by_their_type(client: TestClient) -> None:
     assert html(client.get("/shop/office?size=41")).one("#text").text == "admin admin 5.0 42"
     assert html(client.get("/shop/office")).one("#text").text == "admin admin 5.0 4"
