@@ -43,10 +43,13 @@ document.addEventListener("keydown", ({ key }) => {
   }
 });
 
-// A menu's panel ends where the window does.
+// A menu's panel ends where the window does; where little room is left below, its button goes up to the top first.
 document.addEventListener("toggle", ({ target }) => {
   const panel = target.open && target.matches("[data-popover]") && target.querySelector("[data-panel]");
-  if (panel) panel.style.maxHeight = `${Math.max(240, innerHeight - panel.getBoundingClientRect().top - 16)}px`;
+  if (!panel) return;
+  const room = innerHeight - panel.getBoundingClientRect().top - 16;
+  if (room < Math.min(panel.scrollHeight, innerHeight / 2)) target.scrollIntoView({ block: "start" });
+  panel.style.maxHeight = `${Math.max(240, innerHeight - panel.getBoundingClientRect().top - 16)}px`;
 }, true);
 
 // A column's head with shift: sort by it as well, after the others.

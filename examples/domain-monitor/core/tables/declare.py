@@ -131,9 +131,9 @@ def fill(path: str, row: Row) -> str:
 
 
 def shorten(text: str, longest: int = LONGEST_TEXT) -> str:
-    """A long text cut in the middle."""
-    half = (longest - 1) // 2
-    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+    """A long name cut in the middle, a long sentence at its end."""
+    kept = 0 if " " in text else (longest - 1) // 2  # of the end
+    return text if len(text) <= longest else f"{text[: longest - 1 - kept]}…{text[len(text) - kept :]}"
 
 
 def word(value: Any) -> str:

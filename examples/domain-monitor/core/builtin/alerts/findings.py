@@ -62,25 +62,25 @@ def _state(value: str, row: Row) -> Cell:
 FINDINGS = Table(
     Found,
     Column(Found.key, label="What", search=True, show=lambda value, row: Cell(value, href=row["href"])),
-    Column(Found.text, label="Is wrong", search=True),
-    Column(_STATE, name="state", filter=True, show=_state),
-    Column(Found.alert, filter=True),
+    Column(Found.text, label="Is wrong", search=True, show=lambda value, _: str(value)),
+    Column(_STATE, name="state", filter=True, show=_state), Column(Found.alert, filter=True),
     Column(Found.opened_at, label="Since", filter=True, show=lambda at, _: Cell(ago(at, now()), title=at.isoformat())),
     Column(Found.on, label="About the day", filter=True, optional=True),
-    Column(Found.told_at, label="Told", optional=True),
-    Column(Found.resolved_at, label="Resolved", optional=True),
+    Column(Found.told_at, label="Told", optional=True), Column(Found.resolved_at, label="Resolved", optional=True),
     *(Column(hidden, hidden=True) for hidden in (Found.acknowledged_by, Found.muted_until, Found.href, Found.critical)),
-    sort="-critical,-opened_at",
-    bulk=[acknowledge, mute],
-    empty="Nothing is wrong. Alerts write here what they find.",
-)
+    Column(needs_attention(), name="waits", hidden=True), sort="-waits,-critical,-opened_at",
+    bulk=[acknowledge, mute], empty="Nothing is wrong. Alerts write here what they find.",
+)  # fmt: skip
 
 
 @page("/-/alerts", nav="Alerts", icon="bell", badge=open_count)
-def index(db: DB, params: Params, settings: Settings, resolved: bool = False) -> View:
+def index(request: Request, db: DB, params: Params, settings: Settings, resolved: bool = False) -> View:
     """What is wrong now, what was, and who hears of it."""
     late = select(Message).where(col(Message.sent_at).is_(None)).order_by(col(Message.id).desc()).limit(10)
+    due = {name: job.due for name, job in serving(request).scheduler.jobs.items() if isinstance(job.mark, alert)}
+    ended = select(JobRun).where(col(JobRun.job).in_(due), col(JobRun.ended_at).is_not(None)).limit(1)
     shown: dict[str, Any] = {"late": db.execute(late).scalars().all(), "channels": settings.notify}
+    shown["waiting"] = [] if db.execute(ended).first() else [one and one.following(now()) for one in due.values()]
     shown["findings"] = FINDINGS.load(db, params, where=[~IS_OPEN if resolved else IS_OPEN])
     return View("index.html", resolved=resolved, **shown)
 
