@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections import defaultdict
@@ -21,6 +22,12 @@ from core.settings import Settings
 
 VERSIONS, HEADS = {"core_version", "alembic_version"}, migrations.CORE.revisions()[-1:]
 _unused: dict[App, list[str]] = defaultdict(list)  # the addresses of empty databases that were made for an app
+
+
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
