@@ -95,7 +95,7 @@ REMOVED = ["core/old.py", "app/starter_of_old.py", "app/services/edit.html", "mi
 
 # The user's own work. What it replaces in a shared file is another line than the new version's.
 EDITED = {
-    "compose.yaml": ("LOG_FORMAT: ${LOG_FORMAT:-}", "LOG_FORMAT: ${LOG_FORMAT:-}\n      CHECK_TIMEOUT_S: 2"),
+    "compose.yaml": ("      LOG_FORMAT:\n", "      LOG_FORMAT:\n      CHECK_TIMEOUT_S: 2\n"),
     "Dockerfile": ("EXPOSE 8000", "RUN python -c 'import sqlite3'\nEXPOSE 8000"),
     ".gitignore": ("/data/", "/data/\n/reports/"),
     "pyproject.toml": ("dependencies = []", 'dependencies = [\n    "idna>=3.10",\n]'),

@@ -1,6 +1,5 @@
 // What a page does beyond htmx: messages, menus that close, picked rows, times in the reader's zone, focus that stays.
 // Everything listens on the document, so parts that htmx swaps in need no start-up of their own.
-
 const MESSAGE_STAYS = 6000;
 
 // Messages: from a response header `HX-Trigger: {"toast": …}` (a text, or {text, tone, href, label}) or from here.
@@ -47,9 +46,9 @@ document.addEventListener("keydown", ({ key }) => {
 document.addEventListener("toggle", ({ target }) => {
   const panel = target.open && target.matches("[data-popover]") && target.querySelector("[data-panel]");
   if (!panel) return;
-  const room = innerHeight - panel.getBoundingClientRect().top - 16;
-  if (room < Math.min(panel.scrollHeight, innerHeight / 2)) target.scrollIntoView({ block: "start" });
-  panel.style.maxHeight = `${Math.max(240, innerHeight - panel.getBoundingClientRect().top - 16)}px`;
+  const room = () => innerHeight - panel.getBoundingClientRect().top - 16;
+  if (room() < Math.min(panel.scrollHeight, innerHeight / 2)) target.scrollIntoView({ block: "start" });
+  panel.style.maxHeight = `${Math.max(240, room())}px`;
 }, true);
 
 // A column's head with shift: sort by it as well, after the others.
