@@ -115,6 +115,7 @@ def test_a_plain_routers_own_mistakes_are_problems_too(client: TestClient) -> No
     assert json.loads(response.text)["detail"] == "There is no such page."
 
 
+@pytest.mark.sqlite("its words; on the server it would leave its database without a column")
 def test_in_development_a_table_that_is_behind_its_model_says_what_to_run(
     client: TestClient, database: Database, settings: Settings
 ) -> None:
