@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 import app.main  # noqa: F401 - all the models, so that their foreign keys are known
 from app.domains import Domain
-from core.audit import watch
 from core.crypto import Keyring
 from core.db import Actor, Database
 from core.scheduler import NICENESS
@@ -18,7 +17,6 @@ ROWS = 500  # in one transaction, as the domain monitor's own job does
 os.nice(NICENESS)
 data = Path(sys.argv[1])
 database = Database(f"sqlite:///{data / 'app.db'}", keyring=Keyring.load(data))
-watch(database)
 with database.read() as db:
     names = list(db.execute(select(Domain.name).order_by(Domain.name)).scalars())  # type: ignore[arg-type, call-overload]
 print("writing", flush=True)

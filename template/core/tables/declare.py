@@ -22,7 +22,7 @@ Kind = Literal["text", "choice", "number", "date", "flag"]
 Tone = Literal["", "good", "warn", "bad", "unknown"]
 LONGEST_TEXT = 60
 LARGEST_NUMBER = 2**63
-UNKNOWN, SECRET, LOST = "—", "••••", "cannot be read"
+UNKNOWN, SECRET, LOST, TONES = "—", "••••", "cannot be read", get_args(Tone)
 _KINDS: dict[Any, Kind] = {
     bool: "flag", Enum: "choice", int | float | Decimal: "number", date: "date", object: "choice",
 }  # fmt: skip
@@ -86,7 +86,7 @@ class Column:
             shown = self.show(value, row)
             if not isinstance(shown, Cell):
                 return Cell(shown)
-            if shown.tone not in get_args(Tone):
+            if shown.tone not in TONES:
                 raise mistake(self.show, f"there is no tone {shown.tone!r}; use good, warn, bad, unknown, or none.")
             return shown if _is_link(shown.href) else shown._replace(href="")  # `javascript:` in data stays text
         if value is None or value == "":
