@@ -14,6 +14,7 @@ from .models import Assumptions, assumptions
 from .phases import BALLOT, LAST, PHASES, Phase, phase_on
 from .work import NOBODY, Workload, Yearly, of_one_domain, per_group, together
 
+LABELS = [f"{phase} from {phase.since:%Y-%m}" for phase in PHASES]
 ASSUMED = Form(
     Assumptions,
     Field(Assumptions.certificates_per_domain),
@@ -42,26 +43,16 @@ class Line:
 def index(db: DB) -> View:
     """The certificate work to come: lifetimes and validations shrink, registrations do not."""
     seen = figures(db)
-    assumed, names = seen["assumed"], Colours(Tree.load(db))
-    own = {line.own.id: line.own for line in seen["lines"]}
     years = [year for _, year in seen["years"]]
-    labels = [f"{phase} from {phase.since:%Y-%m}" for phase in PHASES]
     needed = {
         "Certificates": [round(year.certificates) for year in years],
         "Validations": [round(year.validations) for year in years],
     }
     return View(
         "index.html",
-        needed=Chart("bar", labels, needed, title="Renewals a year under each limit"),
-        hours=Chart(
-            "stacked",
-            labels,
-            hours(own.values(), names, assumed),
-            unit="hours",
-            title="Handwork a year, by group",
-            colours=names.colours,
-        ),
-        one=of_one_domain(LAST, assumed),
+        needed=Chart("bar", LABELS, needed, title="Renewals a year under each limit"),
+        hours=handwork(db, seen),
+        one=of_one_domain(LAST, seen["assumed"]),
         ballot=BALLOT,
         held=held(db),
         **seen,
@@ -74,7 +65,8 @@ def report(db: DB) -> View:
     seen = figures(db)
     busy = [line for line in seen["lines"] if line.then.hours and not line.above]
     units = sorted(busy, key=lambda line: line.then.hours, reverse=True)
-    return View("report.html", title="Certificate work to come", units=units, ballot=BALLOT, day=today(), **seen)
+    seen |= {"units": units, "ballot": BALLOT, "day": today(), "hours": handwork(db, seen)}
+    return View("report.html", title="Certificate work to come", **seen)
 
 
 @page("/automation/assumptions", role="operator")
@@ -123,6 +115,13 @@ def line(own: Workload, inside: Sequence[Workload], above: str, phase: Phase, as
     names = [("group", each.name if each.id else "none") for each in inside]
     href = f"/domains?{urlencode([*names, ('missing', 'no')])}"
     return Line(group, own, above, href, group.in_phase(phase, assumed), group.in_phase(LAST, assumed))
+
+
+def handwork(db: Session, seen: dict[str, Any]) -> Chart:
+    """The hours of handwork a year under each limit, drawn."""
+    own, names = {line.own.id: line.own for line in seen["lines"]}, Colours(Tree.load(db))
+    series = hours(own.values(), names, seen["assumed"])
+    return Chart("stacked", LABELS, series, unit="hours", title="Handwork a year, by group", colours=names.colours)
 
 
 def hours(groups: Iterable[Workload], names: Colours, assumed: Assumptions) -> dict[str, list[float]]:
