@@ -18,7 +18,7 @@ from core.jobs import DeclaredJob, due_of
 from core.marks import JobMark
 
 
-@job(timeout=20)
+@job(timeout=120)
 def add_services(db: DB, run: Run, settings: Settings) -> None:
     """Add services, one step each."""
     for name in run.track(["a", "b", "c"]):
@@ -28,7 +28,7 @@ def add_services(db: DB, run: Run, settings: Settings) -> None:
     run.log(f"there are {len(db.exec(select(Service)).all())}")
 
 
-@job(timeout=20)
+@job(timeout=120)
 def fail_in_steps(run: Run) -> None:
     """Fail in two of three steps."""
     for name in run.track(("good", "bad", "worse")):
@@ -38,20 +38,20 @@ def fail_in_steps(run: Run) -> None:
             raise_if(name == "worse", CoreError("the registry is silent"))
 
 
-@job(timeout=20, retries=2)
+@job(timeout=120, retries=2)
 def fail(run: Run) -> None:
     """Fail."""
     run.log("about to fail")
     raise_if(True, ZeroDivisionError("of nothing"))
 
 
-@job(timeout=20)
+@job(timeout=120)
 def refuse(run: Run) -> None:
     """Refuse in words."""
     raise_if(True, CoreError("there is no account to read"))
 
 
-@job(timeout=20)
+@job(timeout=120)
 async def wait_a_little(run: Run) -> None:
     """Work as a coroutine."""
     run.log("awaited")
@@ -86,20 +86,20 @@ def start_another(run: Run, seconds: int = 60) -> None:
     time.sleep(seconds)
 
 
-@job(timeout=20)
+@job(timeout=120)
 def leave(run: Run) -> None:
     """End the process."""
     sys.exit(3)
 
 
-@job(timeout=20, retries=1)
+@job(timeout=120, retries=1)
 def repeat(run: Run, word: str = "a", times: int = 1, on: date | None = None) -> None:
     """Say a word several times, and fail."""
     run.log(f"{word * times} {on!r}")
     raise_if(times > 1, CoreError("too often"))
 
 
-@job(every="2s", overlap=True, timeout=20, retries=1)
+@job(every="2s", overlap=True, timeout=120, retries=1)
 def count(run: Run) -> None:
     """Add a service, and take a while."""
     with run.step("count") as step:

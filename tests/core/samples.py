@@ -116,7 +116,7 @@ def join(workers: Sequence[Worker]) -> None:
         worker.join(60)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Until a condition holds; an AssertionError when it does not in time."""
     until = time.monotonic() + seconds
     while not condition():

@@ -301,7 +301,7 @@ def test_a_watcher_outlives_a_busy_database(
         wait_for(lambda: "run not looked after for a moment" in [line["event"] for line in logs])
     hasty.stop()
     hasty._stopping.set()
-    watcher.join(20)
+    watcher.join(60)
     assert found(database, row).state == "interrupted"
 
 
