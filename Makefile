@@ -11,6 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 UV := $(CURDIR)/.cache/bin/bin/uv
 BIN := $(CURDIR)/.venv/bin
 DEMO := .demo/domain-monitor
+TOGETHER := -n auto --maxprocesses 4 --dist worksteal
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
 
 .PHONY: help demo test test-on test-matrix check bench bench-update examples vendor pin clean
@@ -19,17 +20,18 @@ demo: .venv-demo/ready  ## A domain monitor with 10,000 sample domains on http:/
 	@PATH="$(CURDIR)/.venv-demo/bin:$$PATH" .ci/demo $(DEMO) $(DOMAINS) $(PORT)
 
 test: .venv/ready check  ## Lint, types, and every test
-	$(BIN)/python -m pytest tests template --ignore tests/example --ignore tests/e2e $(PYTEST)
-	$(BIN)/python -m pytest tests/core tests/web --postgres $(PYTEST)
-	cd examples/domain-monitor && $(BIN)/python -m pytest $(PYTEST)
-	$(BIN)/python -m pytest tests/example -o pythonpath="examples/domain-monitor ." $(PYTEST)
+	$(BIN)/python -m pytest tests template --ignore tests/container --ignore tests/e2e --ignore tests/example $(TOGETHER) $(PYTEST)
+	$(BIN)/python -m pytest tests/core tests/web --postgres $(TOGETHER) $(PYTEST)
+	cd examples/domain-monitor && $(BIN)/python -m pytest $(TOGETHER) $(PYTEST)
+	$(BIN)/python -m pytest tests/example -o pythonpath="examples/domain-monitor ." $(TOGETHER) $(PYTEST)
+	$(BIN)/python -m pytest tests/container $(PYTEST)
 	$(BIN)/python -m pytest tests/e2e $(PYTEST)  # on its own: Playwright keeps an event loop running
 
 test-on: $(UV)  ## The tests of core and of the starter on another Python: make test-on WITH=python3.13
 	$(UV) venv --quiet --clear --python "$$(command -v $(WITH))" .venv-other
 	$(UV) pip install --quiet --python .venv-other/bin/python -r requirements-dev.txt
 	@# 3.13 warns of a database connection that some test leaves to the garbage collector; which one is not known yet.
-	.venv-other/bin/python -m pytest tests/core tests/web template -W "ignore::pytest.PytestUnraisableExceptionWarning" $(PYTEST)
+	.venv-other/bin/python -m pytest tests/core tests/web template -W "ignore::pytest.PytestUnraisableExceptionWarning" $(TOGETHER) $(PYTEST)
 
 help:  ## List what there is
 	@grep -hE "^[a-z-]+:.*##" Makefile | sed "s/:.*##/\t/"
