@@ -257,6 +257,8 @@ FAILED, DONE = "failed", "succeeded"
 @pytest.mark.parametrize(
     ("states", "found"),
     [
+        pytest.param([], [], id="not-yet"),
+        pytest.param([FAILED, FAILED], [], id="twice-ever"),
         pytest.param([DONE, FAILED, FAILED], [], id="twice"),
         pytest.param([DONE, FAILED, "timed out", FAILED], ["shop.count: failed: no answer"], id="three-times"),
         pytest.param([FAILED, FAILED, "by hand", FAILED], [], id="by-hand-between"),

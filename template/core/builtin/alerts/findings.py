@@ -124,9 +124,9 @@ def failing(db: DB) -> Iterator[Finding]:
         ended = select(JobRun).where(col(JobRun.job) == name, col(JobRun.state).not_in(LIVE))
         was_due = ended.where(col(JobRun.due_at).is_not(None)).order_by(col(JobRun.id).desc()).limit(FAILING_AFTER)
         last = db.execute(was_due).scalars().all()
-        since = last[-1].id if len(last) == FAILING_AFTER else None  # a retry, or somebody, may have mended it later
-        good = ended.where(col(JobRun.state) == "succeeded", col(JobRun.id) >= since).limit(1)
-        if since and not db.execute(good).first():
+        since = col(JobRun.id) >= (last[-1].id if last else 0)  # a retry, or somebody, may have mended it later
+        good = ended.where(col(JobRun.state) == "succeeded", since).limit(1)
+        if len(last) == FAILING_AFTER and not db.execute(good).first():
             yield Finding(name, f"{last[0].state}: {last[0].error}".removesuffix(": "), href=f"/-/jobs/{name}")
 
 
