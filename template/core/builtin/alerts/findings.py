@@ -139,9 +139,10 @@ def _channel(settings: Settings, name: str) -> Channel:
 @action("/-/alerts/calendar", role="viewer")
 def make_calendar(request: Request, db: DB, user: CurrentUser) -> View:
     """Make an address that a calendar program can subscribe to."""
-    owner = user.id if user.kind == "user" else None
+    if user.kind != "user":  # it would outlive the token that asks, and belong to nobody
+        raise Refused(403, "A program makes no address of a calendar; sign in as a person.")
     scopes = "read /-/alerts/calendar"  # the address lies in other people's programs, so it opens nothing else
-    secret = auth.make_token(db, f"calendar of {user.name}", "viewer", scopes=scopes, owner=owner)
+    secret = auth.make_token(db, f"calendar of {user.name}", "viewer", scopes=scopes, owner=user.id)
     url = f"{serving(request).settings.url}/-/alerts/calendar/{secret}"
     subtitle = "Subscribe to it for the open findings that have a day. It is an API token: revoke it to close it."
     return View("core/secret.html", title="Calendar", subtitle=subtitle, secret=url, back="/-/alerts")
