@@ -40,7 +40,7 @@ def test_rows_are_found_by_the_tables_own_parameters(api: TestClient) -> None:
 
 def test_many_that_write_at_once_are_all_served(served: TestClient, api: TestClient) -> None:
     ask = partial(served.post, "/api/services", headers=api.headers)  # all on the one event loop of a server
-    answers = together(*[partial(ask, json={"name": f"Shop {n}", "url": "https://a.example"}) for n in range(24)])
+    answers = together(*[partial(ask, json={"name": f"Shop {n}", "url": "https://a.example"}) for n in range(60)])
     assert {answer.status_code for answer in answers} == {201}
 
 
