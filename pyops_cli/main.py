@@ -257,7 +257,8 @@ def _end_cleanly_when_terminated() -> None:
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it, to go on without a terminal
+            signal.signal(number, stop)
 
 
 def _tell_what_next(folder: Path, name: str) -> None:

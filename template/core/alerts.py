@@ -60,7 +60,6 @@ class Message(SQLModel, table=True):
     """One message for one channel; sent, or still to be sent."""
 
     __tablename__ = "core_message"
-
     id: int | None = Field(default=None, primary_key=True)
     channel: str
     title: str

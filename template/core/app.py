@@ -38,7 +38,7 @@ from .security import Gate, cookie_name, is_bearing, is_htmx, sign_in_first
 from .settings import DEVELOPMENT, PROJECT, Settings
 from .ui import CORE, Assets, Templates
 
-LARGEST_BODY = 25_000_000
+LARGEST_BODY, MOST_THREADS = 25_000_000, 1_000  # of plain routers: who waits to write must not keep others from ending
 _TITLES = {
     401: "Sign in first", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not now",
     429: "Too many tries", 503: "Busy",
@@ -123,6 +123,7 @@ class App:
 
     @asynccontextmanager
     async def _lifespan(self, _api: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = MOST_THREADS
         try:
             self.start(self.configured or settings.load(self.settings_class))
             async with self._around(self):

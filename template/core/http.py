@@ -5,9 +5,9 @@ import contextlib
 import functools
 import json as jsonlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus, unquote
@@ -26,7 +26,7 @@ Params = Mapping[str, str | int] | None
 Reason = Literal["unreachable", "timeout", "tls", "broken", "too large", "unreadable", "private"]
 
 _log = logging.getLogger(__name__)
-_thread = threading.local()
+_reasons = ContextVar[list[str] | None]("reasons", default=None)  # of one call: its thread goes on to the next one
 _tls = functools.cache(httpx2.create_ssl_context)  # shared: building one takes 40 ms of processor time
 
 
@@ -39,15 +39,14 @@ class HttpError(CoreError):
 
 
 def forbid(reason: str) -> Callable[[], None]:
-    """Refuse this thread's requests, as "a write is open", until the returned function is called, from any thread."""
-    _thread.reasons = reasons = [reason]
+    """Refuse requests made from here, as "a write is open", until the returned function is called, from any thread."""
+    _reasons.set(reasons := [reason])
     return reasons.clear
 
 
 def forbidden() -> str | None:
-    """Why this thread must not wait on the network now; None when it may."""
-    reasons: list[str] = getattr(_thread, "reasons", [])
-    return reasons[0] if reasons else None
+    """Why nobody must wait on the network here and now; None when one may."""
+    return next(iter(_reasons.get() or ()), None)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import structlog
 from .settings import Settings
 
 get: Callable[[str], structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger  # log.info("event", key=value)
-context = structlog.contextvars.bound_contextvars  # every line logged inside carries its values
+context, values = structlog.contextvars.bound_contextvars, structlog.contextvars.get_contextvars  # of each line inside
 
 
 def configure(settings: Settings) -> None:

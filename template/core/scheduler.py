@@ -93,8 +93,8 @@ class Scheduler:
             for run in waiting:  # one whose job is running already holds up no other
                 if len(self.runner.watchers) < RUNS_AT_ONCE and self.take(run):
                     self.runner.start(self.jobs[run.job], run)
-        except Busy:  # the next beat tries again, so that no due time is lost
-            logger.warning("a beat was cut short, the database is busy")
+        except Busy as error:  # the next beat tries again, so that no due time is lost
+            logger.warning("a beat was cut short", error=str(error))
 
     def claim(self, job: DeclaredJob, at: datetime) -> int | None:
         """Claim a job's last due time since it is known, if nobody has and it is not paused: the run's id, or None."""

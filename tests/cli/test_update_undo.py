@@ -187,6 +187,13 @@ def test_a_signal_while_it_is_tried_says_what_is_in_the_tree(
     assert (tried / "core/__main__.py").is_file()
 
 
+def test_an_update_under_nohup_goes_on_when_its_terminal_is_gone(pyops: Pyops, tried: Path, edit: Edit) -> None:
+    edit({"pytest.py": f"import os; os.kill(os.getppid(), {signal.SIGHUP:d})\n"})
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert pyops("update").returncode == 0
+    assert (tried / "core/__main__.py").is_file()
+
+
 def test_a_link_of_the_users_stays_and_the_new_version_is_offered(
     update: Pyops, project: Path, release: Release, git: Git, write: Callable[..., Path]
 ) -> None:

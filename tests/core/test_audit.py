@@ -1,8 +1,10 @@
+import json
+import math
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Column, MetaData, String, Table, delete, insert, text, update
+from sqlalchemy import Column, Float, MetaData, String, Table, delete, insert, text, update
 from sqlalchemy.exc import InvalidRequestError, OperationalError
 from sqlmodel import col, select
 
@@ -137,6 +139,12 @@ def test_what_is_not_known_any_more_is_not_recorded_as_nothing(ann: Session, aud
 @pytest.mark.parametrize("name", ["apiKey", "Password", "smtp_passwd", "webhook_url", "ssh_key", "accessKey"])
 def test_a_column_that_is_called_like_a_secret_is_masked(name: str) -> None:
     assert _shown(Table("any", MetaData(), Column(name, String)), {name: "hunter2"}) == {name: MASK}
+
+
+@pytest.mark.parametrize("figure", [math.nan, math.inf, -math.inf], ids=str)
+def test_a_figure_that_json_lacks_is_recorded_as_a_word(figure: float) -> None:
+    shown = _shown(Table("any", MetaData(), Column("measured", Float)), {"measured": figure})
+    assert json.dumps(shown, allow_nan=False) == json.dumps({"measured": str(figure)})
 
 
 def test_a_bulk_statement_on_cores_bookkeeping_is_not_recorded(ann: Session, audited: Audited) -> None:

@@ -336,9 +336,18 @@ def test_a_due_time_that_the_busy_database_kept_from_being_claimed_is_claimed_by
         db.add(JobRun(job="x", started_by="x", state="failed"))
         db.flush()
         scheduler.sweep()
-    assert [line["event"] for line in logs] == ["a beat was cut short, the database is busy"]
+    assert [line["error"] for line in logs] == ["The database is busy. Nothing was saved; try again."]
     scheduler.sweep()
     assert [run.job for run in runs(store)] == ["x", EACH_MINUTE.name]
+
+
+@pytest.mark.sqlite("its file")
+def test_a_beat_says_when_the_database_is_another_one(store: Database, make: Callable[..., Scheduler]) -> None:
+    scheduler = make(EACH_MINUTE)
+    Path(str(store.url.database)).unlink()
+    with capture_logs() as logs:
+        scheduler.sweep()
+    assert "was replaced or removed meanwhile; start the tool again" in logs[0]["error"]
 
 
 def test_a_started_scheduler_catches_up_runs_and_stops(

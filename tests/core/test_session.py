@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,12 @@ def test_a_session_that_is_closed_by_another_thread_lets_its_own_use_the_network
     assert http.forbidden()
     together(db.close)
     assert http.forbidden() is None
+
+
+def test_a_thread_that_goes_on_while_its_write_is_open_may_use_the_network(counter: Database) -> None:
+    with counter.writing(TESTER) as db:
+        copy_context().run(lambda: db.execute(select(Counter)).all())  # as a thread of the server calls each handler
+        assert http.forbidden() is None
 
 
 def test_nobody_waits_on_the_network_inside_a_write(counter: Database) -> None:

@@ -1,12 +1,14 @@
 import fcntl
 import threading
 import time
+from contextlib import ExitStack
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core import log
 from core.db.turnstile import Turnstile
 from core.errors import Busy, CoreError
 from tests.core.samples import join, start, together, wait_for
@@ -90,6 +92,15 @@ def test_a_thread_that_waits_too_long_is_told_busy(turnstile: Turnstile) -> None
 def test_a_second_write_in_one_thread_is_refused_at_once(turnstile: Turnstile) -> None:
     with turnstile.seat(), pytest.raises(CoreError, match="a write is open in this thread already"):
         sit_down(turnstile)
+    sit_down(turnstile)
+
+
+def test_a_thread_that_is_at_the_next_request_queues_like_any_other(turnstile: Turnstile) -> None:
+    with ExitStack() as settled_later:
+        with log.context(request_id="first"):
+            settled_later.enter_context(turnstile.seat())
+        with log.context(request_id="second"), pytest.raises(Busy):
+            sit_down(turnstile)
     sit_down(turnstile)
 
 

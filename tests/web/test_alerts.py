@@ -21,6 +21,7 @@ from core.jobs import FIRST_RETRY, LONGEST_RETRY, Job, JobRun
 from core.settings import Channel, Settings
 from core.testing import TESTER, Ran, html
 from core.time import in_days, now, today
+from tests.web.asking import ClientAs
 
 
 @pytest.fixture
@@ -140,13 +141,27 @@ def test_a_viewer_may_look_but_not_acknowledge(
 
 
 def test_findings_with_a_day_are_a_calendar_for_who_has_its_address(
-    client: TestClient, served: TestClient, wrong: Callable[..., int]
+    browser_as: ClientAs, served: TestClient, wrong: Callable[..., int]
 ) -> None:
     wrong(on=today()), wrong(key="tables"), wrong(key="lamps", on=today(), resolved_at=now())
-    address = html(client.post("/-/alerts/calendar")).one("code").text
+    address = html(browser_as("viewer").post("/-/alerts/calendar")).one("code").text
     answer = served.get(address.partition("//")[2].partition("/")[2].join(["/", ""]))
     assert answer.headers["content-type"].startswith("text/calendar")
     assert [line for line in answer.text.splitlines() if line.startswith("SUMMARY")] == ["SUMMARY:chairs: sold out"]
+
+
+def test_a_calendar_ends_with_the_person_who_made_it(
+    client: TestClient, browser_as: ClientAs, served: TestClient, wrong: Callable[..., int]
+) -> None:
+    address = html(browser_as("viewer").post("/-/alerts/calendar")).one("code").text
+    client.post("/-/people/1/disable")
+    assert served.get(f"/{address.partition('//')[2].partition('/')[2]}").status_code == 404
+
+
+def test_a_program_makes_no_calendar_that_outlives_it(client: TestClient) -> None:
+    refused = client.post("/-/alerts/calendar")
+    assert (refused.status_code, "sign in as a person" in html(refused).one("main").text) == (403, True)
+    assert "calendar of" not in client.get("/-/account").text
 
 
 def test_a_calendar_with_a_wrong_secret_is_not_there(served: TestClient) -> None:
@@ -257,6 +272,8 @@ FAILED, DONE = "failed", "succeeded"
 @pytest.mark.parametrize(
     ("states", "found"),
     [
+        pytest.param([], [], id="not-yet"),
+        pytest.param([FAILED, FAILED], [], id="twice-ever"),
         pytest.param([DONE, FAILED, FAILED], [], id="twice"),
         pytest.param([DONE, FAILED, "timed out", FAILED], ["shop.count: failed: no answer"], id="three-times"),
         pytest.param([FAILED, FAILED, "by hand", FAILED], [], id="by-hand-between"),

@@ -1,5 +1,6 @@
 """The API: rows like the page's, errors as problems, and a document that Schemathesis finds true."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from app.services.models import Service
 from app.settings import Settings
 from core import App, Session
 from tests import promises
+from tests.core.samples import together
 from tests.web.asking import JSON, ClientAs
 
 
@@ -34,6 +36,12 @@ def test_rows_are_found_by_the_tables_own_parameters(api: TestClient) -> None:
     assert (page["total"], page["matching"], page["pages"], page["next"]) == (60, 11, 1, None)
     assert page["rows"][0]["name"] == "Shop 059"
     assert page["rows"][0]["status"] == 259
+
+
+def test_many_that_write_at_once_are_all_served(served: TestClient, api: TestClient) -> None:
+    ask = partial(served.post, "/api/services", headers=api.headers)  # all on the one event loop of a server
+    answers = together(*[partial(ask, json={"name": f"Shop {n}", "url": "https://a.example"}) for n in range(60)])
+    assert {answer.status_code for answer in answers} == {201}
 
 
 @pytest.mark.usefixtures("shops")
