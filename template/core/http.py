@@ -69,7 +69,7 @@ def why_not_public(text: str) -> str:
 
 
 def public_addresses(host: str) -> list[str]:
-    """Where a host is, looked up once; HttpError (private) when any of its addresses is not on the open internet."""
+    """Where a host is, the best first; HttpError (private) when any of its addresses is not on the open internet."""
     found = [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
     for address in found:
         if why := why_not_public(address):
@@ -81,7 +81,7 @@ class _OpenInternet(httpx2.HTTPTransport):
     """Connects to the very addresses that were looked at, so that a second look-up cannot lead elsewhere."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Ask the first address that answers; its certificate must be for the name."""
+        """Ask the best address that answers; the certificate must be for the name."""
         host = request.url.raw_host.decode()
         there = httpx2.Request(request.method, request.url, headers=request.headers, stream=request.stream)
         there.extensions = {**request.extensions, "sni_hostname": host}

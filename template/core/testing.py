@@ -136,14 +136,12 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], datetime]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Stops `now()` and `today()`; `clock("2027-03-15")`, `clock("2027-03-15 08:30")`; without an offset in UTC."""
 
-    def stop_at(text: str) -> datetime:
+    def stop_at(text: str) -> None:
         moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-        monkeypatch.setattr(time, "frozen", moment)
-        return moment
+        monkeypatch.setattr(time, "frozen", moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC))
 
     return stop_at
 

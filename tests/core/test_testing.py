@@ -1,7 +1,6 @@
 """What core gives to tests: other servers, a clock, and the messages that would go out."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 
 import pytest
 
@@ -79,7 +78,7 @@ def test_what_an_alert_finds_is_sent(run_job: Callable[..., Ran], sent: Callable
     assert ["A disk is nearly full. (1 new)" in message.title for message in sent()] == [True]
 
 
-Clock = Callable[[str], datetime]
+Clock = Callable[[str], None]
 
 
 @pytest.mark.parametrize(
@@ -91,8 +90,8 @@ Clock = Callable[[str], datetime]
     ],
 )
 def test_a_test_says_what_time_it_is(text: str, said: str, clock: Clock) -> None:
-    at = clock(text)
-    assert (now(), today(), at.isoformat()) == (at, at.date(), said)
+    clock(text)
+    assert (now().isoformat(), str(today())) == (said, said[:10])
 
 
 @pytest.fixture
@@ -103,7 +102,8 @@ def going_on() -> Iterator[None]:
 
 
 def test_the_clock_goes_on_when_the_test_has_ended(going_on: None, clock: Clock) -> None:
-    assert clock("2027-03-15") == now() == now()
+    clock("2027-03-15")
+    assert now() == now()
 
 
 def test_a_job_reads_the_tests_clock(run_job: Callable[..., Ran], clock: Clock) -> None:
@@ -114,9 +114,9 @@ def test_a_job_reads_the_tests_clock(run_job: Callable[..., Ran], clock: Clock) 
 def test_rows_are_written_at_that_time(
     clock: Clock, run_job: Callable[..., Ran], sent: Callable[[], list[Message]]
 ) -> None:
-    at = clock("2027-03-15")
+    clock("2027-03-15")
     run_job(disks)
-    assert [message.created_at for message in sent()] == [at]
+    assert [message.created_at for message in sent()] == [now()]
 
 
 def test_nothing_is_sent_where_nothing_happened(sent: Callable[[], list[Message]]) -> None:

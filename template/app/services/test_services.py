@@ -1,7 +1,6 @@
 """What the services feature promises."""
 
 from collections.abc import Callable
-from datetime import datetime
 
 from sqlmodel import select
 from starlette.testclient import TestClient
@@ -50,15 +49,15 @@ def test_services_come_from_a_file_after_a_look_at_it(client: TestClient) -> Non
 
 
 def test_a_service_is_asked_for_its_status(
-    outside: Outside, run_job: Callable[..., Ran], db: Session, clock: Callable[[str], datetime]
+    outside: Outside, run_job: Callable[..., Ran], db: Session, clock: Callable[[str], None]
 ) -> None:
     outside["https://tea.example.com/pot"] = 418
-    asked_at = clock("2027-03-15 08:30")
+    clock("2027-03-15 08:30")
     db.add(Service(name="Teapot", url="https://tea.example.com/pot"))
     db.commit()
     assert run_job(check).failures == 0
     db.expire_all()
-    assert db.exec(select(Service.status, Service.checked_at)).all() == [(418, asked_at)]
+    assert db.exec(select(Service.status, Service.checked_at)).all() == [(418, now())]
 
 
 def test_a_service_that_is_not_there_gives_the_reason() -> None:

@@ -1,7 +1,7 @@
 """What a price is, who says it, and what is known of it in which currency."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -56,7 +56,7 @@ def test_typing_in_again_replaces_the_price(db: Session, add: Add) -> None:
 
 
 def test_of_a_list_the_last_price_that_has_begun_counts(
-    db: Session, add: Add, listed: Listed, clock: Callable[[str], datetime]
+    db: Session, add: Add, listed: Listed, clock: Callable[[str], None]
 ) -> None:
     add("acme.com", registrar="North")
     listed("North", "com", "10 USD")
