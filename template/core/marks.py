@@ -122,15 +122,10 @@ def of(value: object) -> Mark | None:
     return getattr(value, _ATTRIBUTE, None) if inspect.isfunction(value) else None
 
 
-def where(function: Callable[..., Any]) -> str:
-    """The place of a function for an error message, as file:line."""
-    code = inspect.unwrap(function).__code__
-    return _place(code.co_filename, code.co_firstlineno)
-
-
 def mistake(function: Callable[..., Any], text: str) -> DeclarationError:
-    """What is wrong with a declaration, with its place."""
-    return DeclarationError(f"{where(function)}: {text}")
+    """What is wrong with a declaration, with its place as file:line."""
+    code = inspect.unwrap(function).__code__
+    return DeclarationError(f"{_place(code.co_filename, code.co_firstlineno)}: {text}")
 
 
 def declared_here() -> str:
