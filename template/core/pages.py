@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from . import forms, log, marks, security
 from .auth import Identity
 from .db import Database, Session
-from .errors import CoreError, DeclarationError, Refused, in_one_line
+from .errors import DeclarationError, Refused, in_one_line
 from .marks import ActionMark, CardMark, PageMark, Role
 from .settings import DEVELOPMENT, PROJECT, Settings
 from .tables import TYPES, TableView, UrlState, export
@@ -168,7 +168,7 @@ def _run(request: Request, function: Callable[..., Any], values: dict[str, Any],
         if not re.search("readonly database|read-only transaction", str(error)):
             raise
         what = f"{function.__name__} is a page and cannot write; do it in a function marked with @action."
-        raise CoreError(f"{marks.where(function)}: {what}") from error
+        raise marks.mistake(function, what) from error
     finally:
         security.settle(request.scope, status)
 

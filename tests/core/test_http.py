@@ -17,8 +17,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from core import http
 from core.errors import CoreError
-from core.http import Client, HttpError, Reply, forbid, forbidden
+from core.http import Client, HttpError, Reply, forbid, forbidden, why_not_public
 
 SECRET = "s3cret/with+signs"
 Send = Callable[[BaseHTTPRequestHandler], None]
@@ -297,10 +298,11 @@ def test_a_certificate_nobody_vouches_for_is_refused(serve: Callable[..., Server
     assert caught.value.reason == "tls"
 
 
-def self_signed(folder: Path) -> ssl.SSLContext:
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+def self_signed(folder: Path, name: str = "nobody.example") -> ssl.SSLContext:
+    key, nobody = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
     now = datetime.now(UTC)
-    built = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    built = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, now, now + timedelta(days=1))
+    built = built.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
     pem = built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -384,3 +386,179 @@ def test_waiting_is_forbidden_to_its_own_thread_only() -> None:
     thread.start()
     thread.join()
     assert elsewhere == [None]
+
+
+class Internet:
+    """The network as a test wants it: names lead to addresses, each address to a server of the test's."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.addresses: list[str] = []  # of every name
+        self.asked: list[str] = []
+        self.connected: list[str] = []
+        self.silent: set[str] = set()
+        self.port = 0
+        self.connect = socket.create_connection
+        monkeypatch.setattr(socket, "getaddrinfo", self.look_up)
+        monkeypatch.setattr(socket, "create_connection", self.reach)
+
+    def look_up(self, host: str, port: object, *_: object, **__: object) -> list[tuple[Any, ...]]:
+        self.asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in self.addresses]
+
+    def reach(self, to: tuple[str, int], *rest: Any, **more: Any) -> socket.socket:
+        self.connected.append(to[0])
+        if to[0] in self.silent:
+            raise ConnectionRefusedError
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", self.real_look_up)
+            return self.connect(("127.0.0.1", self.port), *rest, **more)
+
+    real_look_up = staticmethod(socket.getaddrinfo)
+
+
+@pytest.fixture
+def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
+    return Internet(monkeypatch)
+
+
+def ask_in_public(url: str = "http://shop.example", **options: Any) -> Reply:
+    with Client(url, public_only=True, attempts=1, **options) as client:
+        return client.get("/x")
+
+
+def test_a_public_address_is_asked_by_its_name(serve: Callable[..., Server], internet: Internet) -> None:
+    server = serve(answer())
+    internet.addresses, internet.port = ["93.184.215.14"], server.http.server_port
+    assert ask_in_public("http://shop.example:8080").url_safe == "http://shop.example:8080/x"
+    assert server.requests[0][2]["Host"] == "shop.example:8080"
+
+
+def test_the_connection_goes_to_the_address_that_was_checked(serve: Callable[..., Server], internet: Internet) -> None:
+    internet.addresses, internet.port = ["93.184.215.14"], serve(answer()).http.server_port
+    ask_in_public()
+    assert (internet.asked, internet.connected) == (["shop.example"], ["93.184.215.14"])
+
+
+def test_the_next_address_is_asked_when_one_is_silent(serve: Callable[..., Server], internet: Internet) -> None:
+    internet.addresses, internet.port = ["93.184.215.14", "8.8.8.8"], serve(answer()).http.server_port
+    internet.silent = {"93.184.215.14"}
+    assert ask_in_public().status == 200
+    assert internet.connected == ["93.184.215.14", "8.8.8.8"]
+
+
+@pytest.mark.parametrize("addresses", [["10.0.0.7"], ["8.8.8.8", "10.0.0.7"], ["fd00::7"]])
+def test_a_name_that_leads_to_our_own_network_is_not_asked(addresses: list[str], internet: Internet) -> None:
+    internet.addresses = addresses
+    with pytest.raises(
+        HttpError, match=r"shop\.example is .* \(private\), which is not on the open internet"
+    ) as refused:
+        ask_in_public()
+    assert (refused.value.reason, refused.value.again, internet.connected) == ("private", False, [])
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f.1",
+        "127.1",
+        "169.254.169.254",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "0.0.0.0",
+    ],
+)
+def test_an_address_of_our_own_network_is_refused_however_it_is_written(host: str) -> None:
+    with pytest.raises(HttpError, match="not on the open internet"):
+        ask_in_public(f"http://{host}:9")
+
+
+def test_a_name_without_an_address_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    with pytest.raises(HttpError, match=r"shop\.example/x cannot be reached: .*not known") as caught:
+        ask_in_public()
+    assert (caught.value.reason, caught.value.again) == ("unreachable", True)
+
+
+def test_no_proxy_is_asked_to_look_the_name_up_again(
+    serve: Callable[..., Server], internet: Internet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://10.0.0.1:3128")
+    internet.addresses, internet.port = ["93.184.215.14"], serve(answer()).http.server_port
+    ask_in_public()
+    assert internet.connected == ["93.184.215.14"]
+
+
+@pytest.fixture
+def trusting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever certificate a test writes is one of an authority that this machine trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+    http._tls.cache_clear()
+    yield
+    http._tls.cache_clear()
+
+
+@pytest.mark.usefixtures("trusting")
+def test_the_certificate_is_asked_for_by_name(serve: Callable[..., Server], internet: Internet, tmp_path: Path) -> None:
+    tls, names = self_signed(tmp_path, "shop.example"), list[str]()
+    tls.sni_callback = lambda _, name, __: names.append(name)
+    internet.addresses, internet.port = ["93.184.215.14"], serve(answer(), tls=tls).http.server_port
+    assert ask_in_public("https://shop.example").status == 200
+    assert names == ["shop.example"]
+
+
+@pytest.mark.usefixtures("trusting")
+def test_a_certificate_for_another_name_is_refused(
+    serve: Callable[..., Server], internet: Internet, tmp_path: Path
+) -> None:
+    tls = self_signed(tmp_path, "other.example")
+    internet.addresses, internet.port = ["93.184.215.14"], serve(answer(), tls=tls).http.server_port
+    with pytest.raises(HttpError, match=r"not valid for 'shop\.example'") as caught:
+        ask_in_public("https://shop.example")
+    assert caught.value.reason == "tls"
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        pytest.param("8.8.8.8", "", id="IPv4"),
+        pytest.param("2606:4700::1111", "", id="IPv6"),
+        pytest.param("64:ff9b::808:808", "", id="NAT64 of a public one"),
+        pytest.param("10.1.2.3", "private", id="private"),
+        pytest.param("fd00::1", "private", id="unique local"),
+        pytest.param("127.9.9.9", "loopback", id="loopback"),
+        pytest.param("::1", "loopback", id="IPv6 loopback"),
+        pytest.param("169.254.169.254", "link-local", id="the metadata service"),
+        pytest.param("fe80::1%eth0", "link-local", id="with a scope"),
+        pytest.param("224.0.0.1", "multicast", id="multicast"),
+        pytest.param("ff0e::1", "multicast", id="a global multicast"),
+        pytest.param("0.0.0.0", "unspecified", id="unspecified"),
+        pytest.param("64:ff9b::a9fe:a9fe", "link-local", id="NAT64 of the metadata service"),
+        pytest.param("::ffff:10.0.0.1", "private", id="a mapped private one"),
+        pytest.param("::ffff:224.0.0.1", "multicast", id="a mapped multicast"),
+    ],
+)
+def test_an_address_is_judged_by_what_it_stands_for(address: str, kind: str) -> None:
+    assert why_not_public(address) == kind
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("100.64.0.1", id="carrier-grade NAT"),
+        pytest.param("240.0.0.1", id="reserved"),
+        pytest.param("192.0.0.8", id="protocol assignments"),
+        pytest.param("2002:7f00:1::", id="6to4 of 127.0.0.1"),
+        pytest.param("::127.0.0.1", id="IPv4-compatible"),
+        pytest.param("::ffff:0:127.0.0.1", id="IPv4-translated"),
+        pytest.param("fec0::1", id="site-local"),
+        pytest.param("3fff::1", id="documentation"),
+    ],
+)
+def test_what_is_given_out_to_nobody_is_not_public(address: str) -> None:
+    assert why_not_public(address)

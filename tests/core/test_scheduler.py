@@ -250,6 +250,18 @@ def test_a_clock_that_was_ahead_does_not_keep_a_job_from_its_due_times(
     assert scheduler.claim(EACH_MINUTE, now() + timedelta(minutes=2)) == 2
 
 
+def test_nothing_becomes_due_by_a_tests_clock(
+    store: Database, make: Callable[..., Scheduler], clock: Callable[[str], None]
+) -> None:
+    scheduler = make(AT_SIX)
+    scheduler.sweep()
+    claimed = len(runs(store))
+    clock("2037-03-15")
+    scheduler._next = {}
+    scheduler.sweep()
+    assert (len(runs(store)), scheduler.is_ticking) == (claimed, True)
+
+
 @pytest.mark.parametrize("job", [BY_HAND.name, "gone.job"])
 def test_a_dead_run_without_retries_or_job_is_only_interrupted(
     store: Database, make: Callable[..., Scheduler], job: str

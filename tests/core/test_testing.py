@@ -1,10 +1,10 @@
-"""What core gives to tests: other servers, and the messages that would go out."""
+"""What core gives to tests: other servers, a clock, and the messages that would go out."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from core import DB, Finding, Run, alert
+from core import DB, Finding, Run, alert, now, time, today
 from core.alerts import Message
 from core.http import Client, HttpError
 from core.testing import Outside, Ran
@@ -27,6 +27,11 @@ def ask(db: DB, run: Run) -> None:
 async def wait(run: Run) -> None:
     """Work as a coroutine."""
     run.log("awaited")
+
+
+def tell_the_day(run: Run) -> None:
+    """Write today's date into the log."""
+    run.log(str(today()))
 
 
 def test_a_job_that_is_a_coroutine_is_awaited(run_job: Callable[..., Ran]) -> None:
@@ -71,6 +76,47 @@ def test_a_step_that_asks_such_an_address_has_failed(run_job: Callable[..., Ran]
 def test_what_an_alert_finds_is_sent(run_job: Callable[..., Ran], sent: Callable[[], list[Message]]) -> None:
     assert run_job(disks).log == ["info: 1 wrong now; 1 new"]
     assert ["A disk is nearly full. (1 new)" in message.title for message in sent()] == [True]
+
+
+Clock = Callable[[str], None]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2027-03-15", "2027-03-15T00:00:00+00:00"),
+        ("2027-03-15 08:30", "2027-03-15T08:30:00+00:00"),
+        ("2027-03-15T01:00+02:00", "2027-03-14T23:00:00+00:00"),
+    ],
+)
+def test_a_test_says_what_time_it_is(text: str, said: str, clock: Clock) -> None:
+    clock(text)
+    assert (now().isoformat(), str(today())) == (said, said[:10])
+
+
+@pytest.fixture
+def going_on() -> Iterator[None]:
+    """The clock goes on when a test has ended."""
+    yield
+    assert time.frozen is None and now() < now()
+
+
+def test_the_clock_goes_on_when_the_test_has_ended(going_on: None, clock: Clock) -> None:
+    clock("2027-03-15")
+    assert now() == now()
+
+
+def test_a_job_reads_the_tests_clock(run_job: Callable[..., Ran], clock: Clock) -> None:
+    clock("2027-03-15")
+    assert run_job(tell_the_day).log == ["info: 2027-03-15"]
+
+
+def test_rows_are_written_at_that_time(
+    clock: Clock, run_job: Callable[..., Ran], sent: Callable[[], list[Message]]
+) -> None:
+    clock("2027-03-15")
+    run_job(disks)
+    assert [message.created_at for message in sent()] == [now()]
 
 
 def test_nothing_is_sent_where_nothing_happened(sent: Callable[[], list[Message]]) -> None:

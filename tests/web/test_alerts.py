@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -119,6 +119,22 @@ def test_a_finding_is_muted_until_a_date_and_unmuted(client: TestClient, wrong: 
     assert f"muted until {until}" in html(client.get("/-/alerts")).one("#findings tbody tr").text
     client.post("/-/alerts/mute", data=picked)
     assert "open" in html(client.get("/-/alerts")).one("#findings tbody tr").text
+
+
+def test_a_muted_finding_is_heard_again_on_its_day(
+    client: TestClient, wrong: Callable[..., int], clock: Callable[[str], None]
+) -> None:
+    clock("2027-03-15")
+    wrong(muted_until=date(2027, 3, 17))
+    clock("2027-03-16 23:59")
+    assert "muted until 2027-03-17" in html(client.get("/-/alerts")).one("#findings tbody tr").text
+    clock("2027-03-17")
+    assert html(client.get("/-/alerts")).one("#findings tbody tr").text == "chairs sold out open shop.empty 2 days ago"
+
+
+def test_the_app_is_well_whatever_time_a_test_says_it_is(client: TestClient, clock: Callable[[str], None]) -> None:
+    clock("2037-03-15")
+    assert client.get("/-/health").status_code == 200
 
 
 def test_a_date_that_is_none_is_refused(client: TestClient, wrong: Callable[..., int]) -> None:

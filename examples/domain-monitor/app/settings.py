@@ -9,6 +9,7 @@ class Settings(core.Settings):
     """What can be set from outside."""
 
     retire_after_reads: int = Field(3, ge=1, description="How many complete lists have to lack a name to retire it.")
+    sources_internal: bool = Field(False, description="Whether sources on your own network are read, too.")
     source_timeout_s: float = Field(30.0, gt=0, description="How long a registrar may take for one answer.")
     largest_share_percent: int = Field(60, ge=1, le=100, description="An account that holds more is a finding.")
     rdap_names_an_hour: int = Field(600, ge=1, description="How many domains the registries are asked about an hour.")

@@ -48,13 +48,16 @@ def test_services_come_from_a_file_after_a_look_at_it(client: TestClient) -> Non
     assert html(client.get("/services")).one("#services tbody th").text == "Shop"
 
 
-def test_a_service_is_asked_for_its_status(outside: Outside, run_job: Callable[..., Ran], db: Session) -> None:
+def test_a_service_is_asked_for_its_status(
+    outside: Outside, run_job: Callable[..., Ran], db: Session, clock: Callable[[str], None]
+) -> None:
     outside["https://tea.example.com/pot"] = 418
+    clock("2027-03-15 08:30")
     db.add(Service(name="Teapot", url="https://tea.example.com/pot"))
     db.commit()
     assert run_job(check).failures == 0
     db.expire_all()
-    assert db.exec(select(Service.status)).all() == [418]
+    assert db.exec(select(Service.status, Service.checked_at)).all() == [(418, now())]
 
 
 def test_a_service_that_is_not_there_gives_the_reason() -> None:

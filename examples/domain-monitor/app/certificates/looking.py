@@ -18,9 +18,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from app.domains import public_address
 from core import UserError
-from core.http import HttpError
+from core.http import HttpError, why_not_public
 
 from .models import State, split
 
@@ -126,10 +125,8 @@ class Looker:
         """Where to connect to: the very addresses that were looked at, so that no second look-up leads elsewhere."""
         found = self.resolve(name, port)
         for address in [] if self.allow_internal else found:
-            try:
-                public_address(address, port)
-            except HttpError as error:
-                raise HttpError(str(error).replace(address, name, 1), reason=error.reason) from None
+            if why := why_not_public(address):
+                raise HttpError(f"{name} is {address} ({why}), which is not on the open internet", reason="private")
         return found
 
     async def _shown_by(self, host: str, address: str) -> Shown:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Integer, String, and_, case, func, literal_column, select
+from sqlalchemy import Date, Integer, String, and_, bindparam, case, func, literal_column, select
 from sqlmodel import col
 
 from app.domains import SUFFIX, Domain
-from core import Session
+from core import Session, today
 
 from .models import ALWAYS, ListPrice, TypedPrice
+
+TODAY = bindparam("today", callable_=today, type_=Date)  # asked for by each execution
 
 
 def typed(attribute: Any) -> Any:
@@ -26,7 +28,7 @@ def listed(attribute: Any) -> Any:
     fits = (
         col(ListPrice.registrar) == col(Domain.registrar),
         col(ListPrice.suffix) == SUFFIX,
-        col(ListPrice.since) <= func.current_date(),
+        col(ListPrice.since) <= TODAY,
     )
     last = col(ListPrice.since).desc()
     return select(attribute).where(*fits).order_by(last).limit(1).correlate(Domain).scalar_subquery()

@@ -1,7 +1,7 @@
 """What a price is, who says it, and what is known of it in which currency."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -55,12 +55,17 @@ def test_typing_in_again_replaces_the_price(db: Session, add: Add) -> None:
     assert told(db, "acme.com") == (Decimal(30), "GBP", 3, "typed in")
 
 
-def test_of_a_list_the_last_price_that_has_begun_counts(db: Session, add: Add, listed: Listed) -> None:
+def test_of_a_list_the_last_price_that_has_begun_counts(
+    db: Session, add: Add, listed: Listed, clock: Callable[[str], None]
+) -> None:
     add("acme.com", registrar="North")
     listed("North", "com", "10 USD")
-    listed("North", "com", "12 USD", since=today() - timedelta(days=1))
-    listed("North", "com", "15 USD", since=today() + timedelta(days=2))
+    listed("North", "com", "12 USD", since=date(2027, 1, 1))
+    listed("North", "com", "15 USD", since=date(2027, 4, 1))
+    clock("2027-03-31 23:59")
     assert told(db, "acme.com")[0] == Decimal(12)
+    clock("2027-04-01")
+    assert told(db, "acme.com")[0] == Decimal(15)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from .currencies import CURRENCIES, currency_code
 from .expiry import AMBER_DAYS, RED_DAYS, days_left, first_days, in_words, last_day_under, urgency
-from .internet import only_public, public_address
 from .models import SUFFIX, Domain
 from .names import LABEL, domain_name, shown_name
 
@@ -19,8 +18,6 @@ __all__ = [
     "first_days",
     "in_words",
     "last_day_under",
-    "only_public",
-    "public_address",
     "shown_name",
     "urgency",
 ]

@@ -5,7 +5,6 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
-from app.domains import only_public
 from core.errors import UserError
 from core.http import Client, HttpError, Reply
 
@@ -121,5 +120,5 @@ class Server:
             timeout_s=self.timeout_s,
             attempts=1,  # whoever is busy is left alone; the next run asks again
             max_bytes=LARGEST_ANSWER,
-            transport=None if is_trusted else only_public(),
+            public_only=not is_trusted,
         )

@@ -34,7 +34,7 @@ class Account:
     """The checked credentials of one account and where its registrar answers.
 
     `known` holds its names and when they expire, as far as that is known from before; `is_trial` wants to know
-    only whether the account can be read.
+    only whether the account can be read. With `public_only` its server is refused when it is not on the open internet.
     """
 
     label: str
@@ -46,6 +46,7 @@ class Account:
     sleep: Callable[[float], None] = time.sleep
     known: Mapping[str, datetime | None] = field(default_factory=dict, repr=False)
     is_trial: bool = False
+    public_only: bool = False
 
     def __getitem__(self, name: str) -> str:
         """One of the credentials; "" for one that may be left out."""
@@ -79,14 +80,14 @@ class Account:
         client = Client(
             self.base_url,
             headers=headers or {},
-            auth=auth,
+            auth=signed(sign) if sign else auth,
+            public_only=self.public_only,
             secrets=self.secrets,
             timeout_s=self.timeout_s,
             attempts=self.attempts,
             min_interval_s=0.0 if self.is_stand_in else 60 / per_minute,
             busy=busy or seconds_to_wait,
             sleep=self.sleep,
-            transport=signed(sign, self.base_url) if sign else None,
         )
         return Api(self.label, client, reasons or {}, {**ADVICE, **(advice or {})})
 

@@ -9,6 +9,7 @@ from core.errors import UserError
 Reason = Literal[
     "settings",
     "unreachable",
+    "internal",
     "wrong key",
     "not entitled",
     "address not allowed",
@@ -20,10 +21,14 @@ Reason = Literal[
 Reasons = Mapping[int | str, Reason]
 Advice = Mapping[Reason, str]
 
-HOPELESS: tuple[Reason, ...] = ("unreachable", "wrong key", "rate limited", "their fault")  # so is the next request
 PASSING: tuple[Reason, ...] = ("unreachable", "rate limited", "their fault")  # they say nothing about the credentials
+HOPELESS: tuple[Reason, ...] = (*PASSING, "internal", "wrong key")  # so is the next request
 BY_STATUS: Reasons = {401: "wrong key", 402: "not entitled", 403: "not entitled"}
-BY_FAILURE: Mapping[str, Reason] = {"too large": "unexpected answer", "unreadable": "unexpected answer"}
+BY_FAILURE: Mapping[str, Reason] = {
+    "private": "internal",
+    "too large": "unexpected answer",
+    "unreadable": "unexpected answer",
+}
 WORDS: Mapping[Reason, str] = {  # in this order: what is said of an address often says "not allowed" too
     "rate limited": r"rate.?limit|too many|quota exceeded|throttl|limit exceeded|slow down"
     r"|one (call|request) at a time",
@@ -39,6 +44,7 @@ WORDS: Mapping[Reason, str] = {  # in this order: what is said of an address oft
 }
 ADVICE: Advice = {
     "unreachable": "check the network and the base URL",
+    "internal": "with SOURCES_INTERNAL=true servers on your own network are asked, too",
     "wrong key": "copy the credentials again from the registrar's site",
     "not entitled": "the credentials are right, but the account may not use the API; ask the registrar",
     "address not allowed": "let the registrar allow the address that this machine has on the internet",

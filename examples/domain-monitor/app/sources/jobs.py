@@ -33,7 +33,7 @@ def read_sources(db: DB, run: Run, settings: Settings, source: int | None = None
     ids, began = {name: id for name, id in sources if id is not None}, now()
     for name in run.track(list(ids)):
         with run.step(name) as step:
-            read(db, ids[name], step, timeout_s=settings.source_timeout_s, retire_after=settings.retire_after_reads)
+            read(db, ids[name], step, settings)
     with run.step("groups") as step:
         step.call(partial(forget, at=now()))
         if not is_settled(db):
@@ -41,19 +41,25 @@ def read_sources(db: DB, run: Run, settings: Settings, source: int | None = None
         step.call(partial(tell, since=began, settings=settings))
 
 
-def read(db: Session, id: int, step: Step, *, timeout_s: float, retire_after: int) -> None:
+def read(db: Session, id: int, step: Step, settings: Settings) -> None:
     """Read one account and write what it listed; a failure is written on its row, and raised."""
     at, tally = now(), Tally()
     try:
         source = db.get_one(Source, id)
         kind = kind_of(source.kind)
-        credentials, base_url = source.credentials, source.base_url
-        known = {name: expires_at for name, expires_at in db.execute(expiries_of(id))}
-        listing = kind.read(kind.account(credentials, base_url=base_url, timeout_s=timeout_s, known=known))
+        account = kind.account(
+            source.credentials,
+            base_url=source.base_url,
+            timeout_s=settings.source_timeout_s,
+            known={name: expires_at for name, expires_at in db.execute(expiries_of(id))},
+            allow_internal=settings.sources_internal,
+        )
+        listing = kind.read(account)
         for start in range(0, len(listing.registrations), ROWS):
             part = Part(id, step.name, kind.label, listing.registrations[start : start + ROWS], at)
             step.call(partial(store, part=part, tally=tally))
             step.commit()
+        retire_after = settings.retire_after_reads
         step.call(partial(finish, id=id, step=step, listing=listing, tally=tally, at=at, retire_after=retire_after))
         step.commit()
     except Exception as error:  # the boundary of an account, which must not go on looking well

@@ -47,22 +47,26 @@ class Kind:
         attempts: int = 4,
         sleep: Callable[[float], None] = time.sleep,
         known: Mapping[str, datetime | None] | None = None,
+        allow_internal: bool = False,
     ) -> Account:
         """Check what was entered; a SourceError names what is missing, unknown or unusable, never its value.
 
-        `base_url` puts another server in the registrar's place: scheme, host and port; a path is not used.
+        `base_url` puts another server in the registrar's place: scheme, host and port; a path is not used. A server
+        that somebody typed in must be on the open internet, unless it is this machine or `allow_internal`.
         """
         cleaned = self._cleaned(credentials)
-        own = self._server(cleaned["url"]) if not self.base_url else self.base_url
+        own = self.base_url or self._server(cleaned["url"])
+        server = self._server(base_url) if base_url else own
         return Account(
             label=self.label,
-            base_url=self._server(base_url) if base_url else own,
+            base_url=server,
             credentials=cleaned,
             secrets=tuple(cleaned[field.name] for field in self.fields if field.secret and field.name in cleaned),
             timeout_s=timeout_s,
             attempts=attempts,
             sleep=sleep,
             known=known or {},
+            public_only=server != self.base_url and urlsplit(server).hostname not in LOOPBACK and not allow_internal,
         )
 
     def try_out(self, account: Account) -> None:

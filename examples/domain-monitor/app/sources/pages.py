@@ -27,6 +27,7 @@ from core import (
 from core.forms import FieldView, FormView
 from core.time import ago
 
+from ..settings import Settings
 from .failures import PASSING, SourceError
 from .kind import Kind
 from .kinds import KINDS
@@ -87,10 +88,10 @@ def new(kind: str, db: DB) -> View:
 
 
 @action("/sources/new/{kind}", role="admin")
-def add(kind: str, db: DB, data: Data) -> View | Go:
+def add(kind: str, db: DB, data: Data, settings: Settings) -> View | Go:
     """Add a source."""
     form = read(db, data, found_kind(kind))
-    remark = tried(db, form, found_kind(kind))
+    remark = tried(db, form, found_kind(kind), settings)
     if not form.is_valid:
         return form_of(found_kind(kind), None, form, status=422)
     SOURCE.save(db, form, Source(name="", kind=kind))
@@ -106,13 +107,13 @@ def edit(id: int, db: DB) -> View:
 
 
 @action("/sources/{id}", role="admin")
-def save(id: int, db: DB, data: Data) -> View | Go:
+def save(id: int, db: DB, data: Data, settings: Settings) -> View | Go:
     """Change a source."""
     source = found(db, id)
     kind = found_kind(source.kind)
     form = read(db, data, kind, source)
     is_as_before = (form.data["credentials"], form.data.get("base_url")) == (source.credentials, source.base_url)
-    remark = "" if is_as_before else tried(db, form, kind)
+    remark = "" if is_as_before else tried(db, form, kind, settings)
     if not form.is_valid:
         return form_of(kind, source, form, status=422)
     SOURCE.save(db, form, source)
@@ -159,7 +160,7 @@ def server_of(credentials: dict[str, str]) -> str:
     return credentials.get("url", "").partition("//")[2].partition("/")[0]
 
 
-def tried(db: Session, form: FormView, kind: Kind) -> str:
+def tried(db: Session, form: FormView, kind: Kind, settings: Settings) -> str:
     """Ask the registrar for a first page with what was entered, and reject what it rejects.
 
     Returns a remark where nothing can be said for or against it: then it is saved, and the daily read will tell.
@@ -167,9 +168,15 @@ def tried(db: Session, form: FormView, kind: Kind) -> str:
     if not form.is_valid or not form.data["is_enabled"]:
         return ""
     db.rollback()  # nothing is written yet, and nobody may wait for us while we wait for the registrar
-    given = form.data["credentials"]
+    account = kind.account(
+        form.data["credentials"],
+        base_url=form.data["base_url"],
+        timeout_s=TRIAL_TIMEOUT_S,
+        attempts=1,
+        allow_internal=settings.sources_internal,
+    )
     try:
-        kind.try_out(kind.account(given, base_url=form.data["base_url"], timeout_s=TRIAL_TIMEOUT_S, attempts=1))
+        kind.try_out(account)
     except SourceError as error:
         if error.reason in PASSING:
             return f"it could not be tried: {error}"

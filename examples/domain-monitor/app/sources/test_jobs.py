@@ -1,5 +1,6 @@
 """The daily read: what it adds, and what it leaves alone when a registrar says less than everything."""
 
+import socket
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -319,3 +320,15 @@ def test_one_source_may_be_read_alone(db: Session, account: Source, run_job: Run
 def test_a_source_that_is_not_there_cannot_be_read(account: Source, run_job: RunJob) -> None:
     with pytest.raises(CoreError, match="There is no source 99 that is enabled; look under Sources"):
         run_job(read_sources, source=99)
+
+
+def test_a_source_that_leads_to_our_own_network_is_not_asked(
+    db: Session, run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.7", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    db.add(source := Source(name="Assets", kind="json", credentials={"url": "https://assets.example/all"}))
+    db.commit()
+    assert run_job(read_sources).failures == 1
+    assert state_of(db, source) == "failed"
+    assert "JSON list: internal (assets.example is 10.0.0.7 (private)" in db.get_one(Source, source.id).notes

@@ -1,7 +1,9 @@
 """The forms of a source: what they ask, what they keep, what they never show."""
 
+import socket
 from urllib.parse import unquote
 
+import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
@@ -9,6 +11,7 @@ from app.domains import Domain
 from core import Session, now
 from core.testing import html
 
+from ..settings import Settings
 from .conftest import Registrar
 from .models import Listed, Source
 
@@ -109,6 +112,55 @@ def test_the_headers_of_a_json_list_are_not_sent_to_another_server(
     db.commit()
     answer = client.post("/sources/1", data={"name": "Assets", "url": "https://elsewhere.example/all", "headers": ""})
     assert "another server" in html(answer).one("#f-headers-error").text
+
+
+@pytest.fixture
+def internal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every name leads to our own network, where nobody answers; the addresses that were connected to."""
+    connected: list[str] = []
+
+    def refuse(to: tuple[str, int], *_: object, **__: object) -> None:
+        connected.append(to[0])
+        raise ConnectionRefusedError("nobody listens there")
+
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.7", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    return connected
+
+
+LIST = {"name": "Assets", "url": "https://assets.example/all", "is_enabled": "true"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        pytest.param("json", LIST, id="a list's address"),
+        pytest.param("namecom", FORM | {"base_url": "https://elsewhere.example"}, id="a base URL"),
+    ],
+)
+def test_a_server_on_our_own_network_is_not_asked(
+    client: TestClient, db: Session, internal: list[str], kind: str, data: dict[str, str]
+) -> None:
+    answer = client.post(f"/sources/new/{kind}", data=data)
+    assert answer.status_code == 422
+    said = html(answer).one("[role=alert]").text
+    assert "is 10.0.0.7 (private), which is not on the open internet" in said and "SOURCES_INTERNAL=true" in said
+    assert (db.exec(select(Source)).all(), internal) == ([], [])
+
+
+def test_a_server_on_our_own_network_is_asked_where_that_is_wanted(
+    client: TestClient, settings: Settings, internal: list[str]
+) -> None:
+    settings.sources_internal = True
+    answer = client.post("/sources/new/json", data=LIST)
+    assert "could not be tried" in unquote(answer.headers["set-cookie"])
+    assert internal == ["assets.example"]  # as any name is: it may be looked up again
+
+
+def test_a_registrar_is_asked_by_its_own_address_whatever_leads_there(client: TestClient, internal: list[str]) -> None:
+    assert client.post("/sources/new/namecom", data=FORM).status_code == 303
+    assert internal == ["api.name.com"]
 
 
 def test_what_may_be_left_out_may_be_left_out(client: TestClient, db: Session) -> None:
