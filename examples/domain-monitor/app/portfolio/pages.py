@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from operator import sub
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import and_, func, true
+from sqlalchemy import and_, func
 from sqlmodel import col, select
 
 from app.certificates import hosts_of
@@ -38,9 +39,9 @@ class Stat:
 @page("/domains", nav="Domains", icon="globe")
 def index(db: DB, params: Params) -> View:
     """Everything we own, the most urgent first."""
-    domains, numbers = DOMAINS.load(db, params, where=[~IS_RETIRED]), whole(db)
-    found, said = stats(db, *numbers), troubles(db, now())
-    return View("index.html", stats=found, troubles=said, retired=numbers[-1], domains=domains)
+    domains = DOMAINS.load(db, params, where=[~IS_RETIRED])
+    found, retired = stats(db, domains.total)
+    return View("index.html", stats=found, troubles=troubles(db, now()), retired=retired, domains=domains)
 
 
 @page("/retired")
@@ -50,22 +51,18 @@ def retired(db: DB, params: Params) -> View:
     return View("index.html", title="Retired", stats=[], troubles=[], retired=0, domains=domains)
 
 
-def whole(db: Session) -> list[int]:
-    """How many names there are, are unassigned, in two accounts, missing; and retired, in none of the others."""
-    tests = [true(), col(Domain.group_id).is_(None), col(Domain.accounts) > 1, IS_LOST]
-    *every, retired = counts(db, *tests, IS_RETIRED)
-    left = counts(db, *(and_(IS_RETIRED, test) for test in tests)) if retired else [0] * len(tests)
-    return [*(number - less for number, less in zip(every, left, strict=True)), retired]
-
-
-def stats(db: Session, total: int, unassigned: int, twice: int, missing: int, retired: int) -> list[Stat]:
-    """What stands above the table, each number a link to its rows; a missing name is no longer urgent or dear."""
+def stats(db: Session, total: int) -> tuple[list[Stat], int]:
+    """What stands above the table, each number a link to its rows; and how many are retired, in none of them."""
     red, amber = last_day_under(RED_DAYS, today()), last_day_under(AMBER_DAYS, today())
-    tests = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), IS_UNKNOWN]
-    numbers = counts(db, *tests)
-    gone = counts(db, *(and_(IS_LOST, test) for test in tests)) if missing or retired else [0] * len(tests)
-    expired, soon, later, unpriced = (every - lost for every, lost in zip(numbers, gone, strict=True))
-    _, soon_gone, later_gone, unpriced_gone = gone
+    ours = [col(Domain.group_id).is_(None), col(Domain.accounts) > 1, IS_LOST]
+    urgent = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), IS_UNKNOWN]
+    every, *numbers = counts(db, None, *ours, *urgent)
+    retired, gone = every - total, [0] * len(numbers)
+    if numbers[2] or retired:  # a missing name is no longer urgent or dear, a retired one counts nowhere
+        left = (and_(IS_RETIRED, test) for test in ours)
+        gone = counts(db, *left, *(and_(IS_LOST, test) for test in urgent))
+    unassigned, twice, missing, expired, soon, later, unpriced = map(sub, numbers, gone)
+    *_, soon_gone, later_gone, unpriced_gone = gone
     found = [
         Stat("Domains", total),
         Stat(
@@ -101,13 +98,13 @@ def stats(db: Session, total: int, unassigned: int, twice: int, missing: int, re
         found.append(Stat("In two accounts", twice, "somebody may pay twice", "warn", "/domains?twice=yes"))
     if missing:
         found.append(Stat("Missing", missing, "no longer in their account", "warn", "/domains?missing=yes"))
-    return found
+    return found, retired
 
 
 def counts(db: Session, *tests: Any) -> list[int]:
-    """How many domains pass each test; an index counts each of them."""
-    numbers = (select(func.count()).select_from(Domain).where(test).scalar_subquery() for test in tests)
-    return list(db.execute(select(*numbers)).one())
+    """How many domains pass each test, None for all of them; an index counts each."""
+    counting = (select(func.count()).select_from(Domain).where(*[] if test is None else [test]) for test in tests)
+    return list(db.execute(select(*(number.scalar_subquery() for number in counting))).one())
 
 
 def less(missing: int) -> str:
