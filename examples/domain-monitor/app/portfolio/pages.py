@@ -6,7 +6,7 @@ from operator import sub
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import and_, func
+from sqlalchemy import and_, bindparam, func
 from sqlmodel import col, select
 
 from app.certificates import hosts_of
@@ -54,13 +54,11 @@ def retired(db: DB, params: Params) -> View:
 def stats(db: Session, total: int) -> tuple[list[Stat], int]:
     """What stands above the table, each number a link to its rows; and how many are retired, in none of them."""
     red, amber = last_day_under(RED_DAYS, today()), last_day_under(AMBER_DAYS, today())
-    ours = [col(Domain.group_id).is_(None), col(Domain.accounts) > 1, IS_LOST]
-    urgent = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), IS_UNKNOWN]
-    every, *numbers = counts(db, None, *ours, *urgent)
+    ends = {"today": end_of(last_day_under(0, today())), "red": end_of(red), "amber": end_of(amber)}
+    every, *numbers = db.execute(EVERY, ends).one()
     retired, gone = every - total, [0] * len(numbers)
     if numbers[2] or retired:  # a missing name is no longer urgent or dear, a retired one counts nowhere
-        left = (and_(IS_RETIRED, test) for test in ours)
-        gone = counts(db, *left, *(and_(IS_LOST, test) for test in urgent))
+        gone = list(db.execute(GONE, ends).one())
     unassigned, twice, missing, expired, soon, later, unpriced = map(sub, numbers, gone)
     *_, soon_gone, later_gone, unpriced_gone = gone
     found = [
@@ -101,10 +99,15 @@ def stats(db: Session, total: int) -> tuple[list[Stat], int]:
     return found, retired
 
 
+def counting(*tests: Any) -> Any:
+    """SELECT how many domains pass each test, None for all of them; an index counts each."""
+    numbers = (select(func.count()).select_from(Domain).where(*[] if test is None else [test]) for test in tests)
+    return select(*(number.scalar_subquery() for number in numbers))
+
+
 def counts(db: Session, *tests: Any) -> list[int]:
-    """How many domains pass each test, None for all of them; an index counts each."""
-    counting = (select(func.count()).select_from(Domain).where(*[] if test is None else [test]) for test in tests)
-    return list(db.execute(select(*(number.scalar_subquery() for number in counting))).one())
+    """How many domains pass each test, None for all of them."""
+    return list(db.execute(counting(*tests)).one())
 
 
 def less(missing: int) -> str:
@@ -114,12 +117,24 @@ def less(missing: int) -> str:
 
 def ends_by(day: date) -> Any:
     """Whether a domain expires on that day or before."""
-    return col(Domain.expires_at) < datetime.combine(day + timedelta(days=1), time(), UTC)
+    return col(Domain.expires_at) < end_of(day)
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after a day."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def to(day: date) -> str:
     """The table of what we have and expires on that day or before."""
     return f"/domains?{urlencode({'expires_at.to': day, 'missing': 'no'})}"
+
+
+# What `stats` asks, written down once for all requests: SQLAlchemy then knows the statements again at a glance.
+OURS = [col(Domain.group_id).is_(None), col(Domain.accounts) > 1, IS_LOST]
+URGENT = [*(col(Domain.expires_at) < bindparam(name) for name in ("today", "red", "amber")), IS_UNKNOWN]
+EVERY = counting(None, *OURS, *URGENT)
+GONE = counting(*(and_(IS_RETIRED, test) for test in OURS), *(and_(IS_LOST, test) for test in URGENT))
 
 
 @page("/domains/{name}")
