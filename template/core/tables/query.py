@@ -193,12 +193,9 @@ def _is(column: Column, text: str) -> Any:
 
 def _bound(column: Column, text: str, end: str) -> Any:
     """One end of a range; the last day is in it, whole."""
-    bound: Any
-    if column.kind == "number":
-        bound = _NUMBER.validate_python(text)
-        bound = bound if column.type is Decimal else float(bound)
-    else:
-        bound = date.fromisoformat(text)
-        if column.type is datetime:
-            bound = datetime.combine(bound, time.min if end == "from" else time.max, UTC)
+    bound: Any = _NUMBER.validate_python(text) if column.kind == "number" else date.fromisoformat(text)
+    if column.type is datetime:
+        bound = datetime.combine(bound, time.min if end == "from" else time.max, UTC)
+    elif column.kind == "number" and column.type is not Decimal:
+        bound = float(bound)
     return column.expression >= bound if end == "from" else column.expression <= bound

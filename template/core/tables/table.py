@@ -167,11 +167,10 @@ class Table:
 
     def _shown(self, state: UrlState) -> list[Column]:
         """The columns that the URL picks, in its order, or the usual ones; the first stays, for it heads the row."""
-        able = [column for column in self.source.columns if not column.hidden]
-        names = dict.fromkeys(",".join(state.params.getlist("cols")).split(","))
-        picked = [column for name in names if (column := self.source.by_name.get(name)) in able]
-        usual = [column for column in able if not column.optional]
-        return [able[0], *(c for c in picked or usual if c is not able[0])]
+        able = {column.name: column for column in self.source.columns if not column.hidden}
+        names = ",".join(state.params.getlist("cols")).split(",")
+        shown = [able[name] for name in names if name in able] or [c for c in able.values() if not c.optional]
+        return list(dict.fromkeys([*able.values()][:1] + shown))
 
 
 def _filter(column: Column, db: Session, state: UrlState) -> dict[str, Any]:
