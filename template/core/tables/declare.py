@@ -95,7 +95,7 @@ class Column:
         if type(value) is str and not self.is_secret:  # first, for it is what most cells hold
             return Cell(value) if len(value) <= LONGEST_TEXT else Cell(shorten(value), title=value)
         if isinstance(value, datetime):
-            return Cell(f"{value:%Y-%m-%d %H:%M}", title=value.isoformat())
+            return Cell(value.isoformat(" ", "minutes")[:16], title=value.isoformat())
         if self.is_secret:
             return Cell(LOST, tone="bad") if isinstance(value, Unreadable) else Cell(SECRET)
         return Cell(_in_words(value))
