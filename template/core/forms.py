@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 from sqlalchemy import Column, String, delete, inspect, select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import AutoString, SQLModel, col
@@ -32,7 +33,6 @@ _NUMBER = int | float | Decimal
 _KINDS: dict[Any, str] = {Enum: "select", bool: "checkbox", _NUMBER: "number", datetime: "datetime", date: "date"}
 _LIMITS = ("ge", "le", "decimal_places", "min_length", "max_length")
 _NAMES = ("name", "title", "label")
-_DATA = TypeAdapter(dict[str, Any])
 
 
 class SentForm(SQLModel, table=True):
@@ -88,7 +88,7 @@ class FormView:
 
     def json(self) -> dict[str, Any]:
         """The data as JSON can hold it."""
-        return dict(_DATA.dump_python(self.data, mode="json"))
+        return {name: to_jsonable_python(value) for name, value in self.data.items()}
 
     def reject(self, name: str, error: str) -> None:
         """Say what is wrong with one field, or with the whole form (name "")."""

@@ -67,14 +67,14 @@ class Page(HTMLParser):
 
 
 def environment() -> jinja2.Environment:
-    """Jinja as core sets it up: strict, escaping, with `static` and `ui` as globals."""
+    """Jinja as core sets it up: strict, escaping, with `static`, `zip` and `ui` as globals."""
 
     def load(name: str) -> str:
         inside = name.removeprefix("core/")
         return (CORE / ("" if inside.startswith("builtin/") else "templates") / inside).read_text("utf-8")
 
     jinja = jinja2.Environment(loader=jinja2.FunctionLoader(load), autoescape=True, undefined=jinja2.StrictUndefined)
-    jinja.globals["static"] = lambda name: f"/-/static/{name}"
+    jinja.globals |= {"static": lambda name: f"/-/static/{name}", "zip": zip}
     jinja.globals["ui"] = jinja.get_template("core/ui.html").module
     return jinja
 

@@ -58,8 +58,8 @@ def _rows(view: TableView, keys: Iterator[Any], read: Read) -> Iterator[Row]:
     """The rows of these keys, in their order; those that are gone by now are left out."""
     while batch := list(islice(keys, BATCH)):
         with read() as db:
-            found = {view.source.key(row): row for row in db.execute(view.source.rows(batch)).mappings()}
-        yield from (found[key] for key in batch if key in found)
+            rows = view.source.rows(db, batch)
+        yield from rows
 
 
 def _plain(value: Any) -> Any:

@@ -5,8 +5,11 @@ What the portfolio filters and counts by has an index: its first page is to be q
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import JSON, Index, func, literal_column
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 from sqlmodel import Field, SQLModel, col
 
 from core import now
@@ -61,5 +64,16 @@ class Domain(SQLModel, table=True):
         return self.expires_at.date() if self.expires_at and self.expires_is_day else self.expires_at
 
 
-# SQL: what stands after a name's first label, as price lists call it: "com", "co.uk". Every database can trim a label.
-SUFFIX = func.substr(func.ltrim(col(Domain.name), literal_column("'abcdefghijklmnopqrstuvwxyz0123456789-'")), 2)
+class instr(GenericFunction[int]):
+    """SQL: where a text begins in another, from 1."""
+
+    inherit_cache = True
+
+
+@compiles(instr, "postgresql")
+def _strpos(element: Any, compiler: Any, **options: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **options)})"
+
+
+# SQL: what stands after a name's first label, as price lists call it: "com", "co.uk".
+SUFFIX = func.substr(col(Domain.name), func.instr(col(Domain.name), literal_column("'.'")) + literal_column("1"))

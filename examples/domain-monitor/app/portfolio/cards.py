@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time
 from itertools import pairwise
 
-from sqlalchemy import and_, func, true
+from sqlalchemy import and_, func
 from sqlmodel import col, select
 
 from app.domains import RED_DAYS, Domain, first_days, last_day_under
@@ -22,7 +22,7 @@ def findings(db: DB) -> Cell:
     critical = db.execute(select(func.count()).select_from(Found).where(needs_attention(), Found.critical)).scalar_one()
     if found := open_count(db):
         return Cell(f"{found:,}", f"{critical:,} critical", tone="bad" if critical else "warn", href="/-/alerts")
-    if not any(counts(db, true())):
+    if not any(counts(db, None)):
         return Cell("—", "the alerts look as soon as there are domains", tone="unknown", href="/-/alerts")
     return Cell("0", "acknowledged and muted ones do not count", tone="good", href="/-/alerts")
 
@@ -32,7 +32,7 @@ def urgent(db: DB) -> Cell:
     """Names that somebody must renew; a missing one is not counted."""
     red = last_day_under(RED_DAYS, today())
     tests = [and_(ends_by(day), ~IS_LOST) for day in (last_day_under(0, today()), red)]
-    expired, ending, every = counts(db, *tests, true())
+    expired, ending, every = counts(db, *tests, None)
     if not every:
         return Cell("—", "counted as soon as there are domains", tone="unknown", href="/domains")
     return Cell(f"{ending:,}", f"{expired:,} expired already", tone="bad" if ending else "good", href=to(red))

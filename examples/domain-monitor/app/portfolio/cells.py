@@ -16,8 +16,8 @@ def expiry(value: Any, row: Any) -> Cell:
     days = days_left(value, today())
     if days is None:
         return Cell("unknown", tone="unknown")
-    moment = "" if row["expires_is_day"] else f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    return Cell(f"{value:%Y-%m-%d}", note=in_words(days), tone=urgency(days), title=moment)
+    moment = "" if row["expires_is_day"] else f"{value.isoformat(' ', 'seconds')[:19]} UTC"
+    return Cell(value.date().isoformat(), note=in_words(days), tone=urgency(days), title=moment)
 
 
 def deadline(value: date | None, row: Any) -> Cell:

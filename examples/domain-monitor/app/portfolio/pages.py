@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from operator import sub
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import and_, func, true
+from sqlalchemy import and_, bindparam, func
 from sqlmodel import col, select
 
 from app.certificates import hosts_of
@@ -38,9 +39,9 @@ class Stat:
 @page("/domains", nav="Domains", icon="globe")
 def index(db: DB, params: Params) -> View:
     """Everything we own, the most urgent first."""
-    domains, numbers = DOMAINS.load(db, params, where=[~IS_RETIRED]), whole(db)
-    found, said = stats(db, *numbers), troubles(db, now())
-    return View("index.html", stats=found, troubles=said, retired=numbers[-1], domains=domains)
+    domains = DOMAINS.load(db, params, where=[~IS_RETIRED])
+    found, retired = stats(db, domains.total)
+    return View("index.html", stats=found, troubles=troubles(db, now()), retired=retired, domains=domains)
 
 
 @page("/retired")
@@ -50,22 +51,16 @@ def retired(db: DB, params: Params) -> View:
     return View("index.html", title="Retired", stats=[], troubles=[], retired=0, domains=domains)
 
 
-def whole(db: Session) -> list[int]:
-    """How many names there are, are unassigned, in two accounts, missing; and retired, in none of the others."""
-    tests = [true(), col(Domain.group_id).is_(None), col(Domain.accounts) > 1, IS_LOST]
-    *every, retired = counts(db, *tests, IS_RETIRED)
-    left = counts(db, *(and_(IS_RETIRED, test) for test in tests)) if retired else [0] * len(tests)
-    return [*(number - less for number, less in zip(every, left, strict=True)), retired]
-
-
-def stats(db: Session, total: int, unassigned: int, twice: int, missing: int, retired: int) -> list[Stat]:
-    """What stands above the table, each number a link to its rows; a missing name is no longer urgent or dear."""
+def stats(db: Session, total: int) -> tuple[list[Stat], int]:
+    """What stands above the table, each number a link to its rows; and how many are retired, in none of them."""
     red, amber = last_day_under(RED_DAYS, today()), last_day_under(AMBER_DAYS, today())
-    tests = [ends_by(last_day_under(0, today())), ends_by(red), ends_by(amber), IS_UNKNOWN]
-    numbers = counts(db, *tests)
-    gone = counts(db, *(and_(IS_LOST, test) for test in tests)) if missing or retired else [0] * len(tests)
-    expired, soon, later, unpriced = (every - lost for every, lost in zip(numbers, gone, strict=True))
-    _, soon_gone, later_gone, unpriced_gone = gone
+    ends = {"today": end_of(last_day_under(0, today())), "red": end_of(red), "amber": end_of(amber)}
+    every, *numbers = db.execute(EVERY, ends).one()
+    retired, gone = every - total, [0] * len(numbers)
+    if numbers[2] or retired:  # a missing name is no longer urgent or dear, a retired one counts nowhere
+        gone = list(db.execute(GONE, ends).one())
+    unassigned, twice, missing, expired, soon, later, unpriced = map(sub, numbers, gone)
+    *_, soon_gone, later_gone, unpriced_gone = gone
     found = [
         Stat("Domains", total),
         Stat(
@@ -101,13 +96,18 @@ def stats(db: Session, total: int, unassigned: int, twice: int, missing: int, re
         found.append(Stat("In two accounts", twice, "somebody may pay twice", "warn", "/domains?twice=yes"))
     if missing:
         found.append(Stat("Missing", missing, "no longer in their account", "warn", "/domains?missing=yes"))
-    return found
+    return found, retired
+
+
+def counting(*tests: Any) -> Any:
+    """SELECT how many domains pass each test, None for all of them; an index counts each."""
+    numbers = (select(func.count()).select_from(Domain).where(*[] if test is None else [test]) for test in tests)
+    return select(*(number.scalar_subquery() for number in numbers))
 
 
 def counts(db: Session, *tests: Any) -> list[int]:
-    """How many domains pass each test; an index counts each of them."""
-    numbers = (select(func.count()).select_from(Domain).where(test).scalar_subquery() for test in tests)
-    return list(db.execute(select(*numbers)).one())
+    """How many domains pass each test, None for all of them."""
+    return list(db.execute(counting(*tests)).one())
 
 
 def less(missing: int) -> str:
@@ -117,12 +117,24 @@ def less(missing: int) -> str:
 
 def ends_by(day: date) -> Any:
     """Whether a domain expires on that day or before."""
-    return col(Domain.expires_at) < datetime.combine(day + timedelta(days=1), time(), UTC)
+    return col(Domain.expires_at) < end_of(day)
+
+
+def end_of(day: date) -> datetime:
+    """The first moment after a day."""
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 def to(day: date) -> str:
     """The table of what we have and expires on that day or before."""
     return f"/domains?{urlencode({'expires_at.to': day, 'missing': 'no'})}"
+
+
+# What `stats` asks, written down once for all requests: SQLAlchemy then knows the statements again at a glance.
+OURS = [col(Domain.group_id).is_(None), col(Domain.accounts) > 1, IS_LOST]
+URGENT = [*(col(Domain.expires_at) < bindparam(name) for name in ("today", "red", "amber")), IS_UNKNOWN]
+EVERY = counting(None, *OURS, *URGENT)
+GONE = counting(*(and_(IS_RETIRED, test) for test in OURS), *(and_(IS_LOST, test) for test in URGENT))
 
 
 @page("/domains/{name}")
