@@ -105,7 +105,7 @@ class App:
         if not keyring.path.exists():
             with database.reader.connect() as connection:
                 crypto.refuse_lost_key(keyring.path, connection, SQLModel.metadata)
-            crypto.Keyring.load(configured.data_dir)
+        crypto.Keyring.load(configured.data_dir)
         due, runner = self._collect_jobs(ZoneInfo(configured.timezone)), scheduler.Runner(configured, database)
         return Runtime(self, configured, database, scheduler.Scheduler(due, database, runner))
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -14,11 +15,11 @@ import click
 import uvicorn
 from jinja2 import TemplateError
 from sqlalchemy import select
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 from starlette.responses import HTMLResponse
 
-from . import auth, log, marks, migrations, security, settings
-from .app import App
+from . import auth, crypto, log, marks, migrations, security, settings
+from .app import App, ready
 from .db import Actor, Session
 from .errors import CoreError, UserError, in_one_line
 from .jobs import LIVE, Job, JobRun, RunLog
@@ -41,7 +42,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 users = click.Group("users", help="People who may sign in.")
 token = click.Group("token", help="API tokens, for programs.")
 jobs = click.Group("jobs", help="What runs by itself.")
-cli = click.Group("core", commands=[users, token, jobs], help=__doc__, context_settings=CONTEXT)
+secrets = click.Group("secrets", help="What is stored encrypted, and its key.")
+cli = click.Group("core", commands=[users, token, jobs, secrets], help=__doc__, context_settings=CONTEXT)
 
 
 def main() -> None:
@@ -273,6 +275,16 @@ def create_token(name: str, role: str, scopes: tuple[str, ...], days: int | None
     """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
     until = in_days(days) if days else None
     write(lambda db: auth.make_token(db, name, role, scopes=" ".join(scopes), expires_at=until))
+
+
+@secrets.command("rotate")
+def rotate_key() -> None:
+    """Encrypt every stored secret with a new key, while the tool runs; once more goes on where that broke off."""
+    with opened() as runtime:
+        if behind := ready(runtime):
+            raise UserError("; ".join(behind))
+        database = runtime.database
+        click.echo(crypto.rotate(database.keyring, partial(database.write, COMMAND_LINE), SQLModel.metadata))
 
 
 @jobs.command("list")

@@ -23,6 +23,7 @@ from sqlmodel import col
 from app.services.models import Service
 from core import auth, cli, marks
 from core.app import App
+from core.audit import AuditEntry
 from core.auth import User
 from core.db import Database
 from core.errors import UserError
@@ -159,6 +160,28 @@ def test_a_password_that_is_too_short_is_one_line(core: Command, database: Datab
     core("users", "add", "ann")
     done = core("users", "password", "ann", typed="short\n")
     assert done == Done(1, "", "error: a password needs at least 12 characters\n")
+
+
+def test_the_key_is_rotated_and_that_is_audited(
+    core: Command, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.crypto.GRACE_S", 0)
+    done = core("secrets", "rotate")
+    assert re.fullmatch(
+        r"0 secrets are encrypted with a new key; secret\.key\.before-[\d-]+ holds the old one.*\n", done.out
+    )
+    assert len(list(settings.data_dir.glob("secret.key.before-*"))) == 1
+    with database.read() as db:
+        entry = db.execute(select(AuditEntry).order_by(col(AuditEntry.id).desc())).scalars().first()
+    assert entry and (entry.actor, entry.op, entry.table) == ("command line", "rotate", "secret.key")
+
+
+@pytest.mark.sqlite
+def test_the_key_is_not_rotated_while_migrations_are_pending(core: Command, settings: Settings) -> None:
+    key = (settings.data_dir / "secret.key").read_text()
+    (settings.data_dir / "app.db").unlink()
+    assert "core migrations are pending: 0001" in core("secrets", "rotate").err
+    assert (settings.data_dir / "secret.key").read_text() == key
 
 
 def test_jobs_are_listed_with_their_time_and_their_docstring(core: Command) -> None:
