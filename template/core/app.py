@@ -39,10 +39,6 @@ from .settings import DEVELOPMENT, PROJECT, Settings
 from .ui import CORE, Assets, Templates
 
 LARGEST_BODY = 25_000_000
-_TITLES = {
-    401: "Sign in first", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not now",
-    429: "Too many tries", 503: "Busy",
-}  # fmt: skip
 logger = log.get("core.app")
 
 
@@ -106,7 +102,7 @@ class App:
             with database.reader.connect() as connection:
                 crypto.refuse_lost_key(keyring.path, connection, SQLModel.metadata)
         crypto.Keyring.load(configured.data_dir)
-        due, runner = self._collect_jobs(ZoneInfo(configured.timezone)), scheduler.Runner(configured, database)
+        due, runner = self._collect_jobs(configured.timezone), scheduler.Runner(configured, database)
         return Runtime(self, configured, database, scheduler.Scheduler(due, database, runner))
 
     def stop(self) -> None:
@@ -247,7 +243,7 @@ class App:
         for_program = not is_for_people or (status == 401 and is_bearing(request))
         if status == 401 and not for_program:
             return sign_in_first(request)
-        title = _TITLES.get(status, "Something failed" if status >= 500 else "That does not work")
+        title = api.TITLES.get(status, "Something failed" if status >= 500 else "That does not work")
         if for_program or self.runtime is None:
             answer = {"title": title, "status": status, "detail": said, "request_id": state["request_id"]}
             if isinstance(error, RequestValidationError):

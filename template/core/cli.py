@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -283,8 +282,7 @@ def rotate_key() -> None:
     with opened() as runtime:
         if behind := ready(runtime):
             raise UserError("; ".join(behind))
-        database = runtime.database
-        click.echo(crypto.rotate(database.keyring, partial(database.write, COMMAND_LINE), SQLModel.metadata))
+        click.echo(crypto.rotate(runtime.database, COMMAND_LINE, SQLModel.metadata))
 
 
 @jobs.command("list")

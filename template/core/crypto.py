@@ -6,21 +6,20 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Column, Connection, Dialect, MetaData, Text, func, inspect, select, true, tuple_, update
+from sqlalchemy import Column, Connection, Dialect, MetaData, Text, func, inspect, select, tuple_, update
 from sqlalchemy.types import TypeDecorator
 
-from .audit import Change
+from .audit import Actor, Change
 from .errors import CoreError, UserError
 from .time import now
 
 KEY_FILE = "secret.key"
-Write = Callable[[], contextlib.AbstractContextManager[Any]]  # begins a write transaction
 BATCH = 100  # secrets that one write transaction encrypts again, so that nobody waits long
 GRACE_S = 5.0  # a read that began before may have found what only the old key opens
 
@@ -47,8 +46,8 @@ class Keyring:
         """The keys of the key file; it is made with a fresh one, readable by its owner only, when there is none."""
         keyring = cls(data_dir / KEY_FILE)
         if not keyring.path.exists():
-            with _drafted(data_dir, [Fernet.generate_key().decode()]) as draft, contextlib.suppress(FileExistsError):
-                os.link(draft, keyring.path)  # unless another process was first: its key is the key
+            with contextlib.suppress(FileExistsError):  # another process was first: its key is the key
+                keyring.write([Fernet.generate_key().decode()], put=os.link)
         keyring._read()  # a broken file is told at start
         return keyring
 
@@ -56,13 +55,17 @@ class Keyring:
         """The keys as they stand in the file."""
         return self.path.read_text().split()
 
-    def write(self, keys: Sequence[str], *, beside: str = "") -> None:
-        """Put other keys into the file, or into one beside it, whole or not at all; its owner stays."""
+    def write(self, keys: Sequence[str], *, beside: str = "", put: Callable[[Path, Path], None] = os.replace) -> None:
+        """Put keys into the file, or into one beside it, whole or not at all; its owner stays."""
         path = self.path.resolve()
-        with _drafted(path.parent, keys) as draft:
-            os.chown(draft, path.stat().st_uid, path.stat().st_gid)
-            draft.replace(path.with_name(beside or path.name))
-            _flush(path.parent)
+        with TemporaryDirectory(dir=path.parent, prefix=KEY_FILE) as folder:
+            (draft := Path(folder, KEY_FILE)).touch(0o600)
+            with draft.open("w") as file:
+                print(*keys, sep="\n", file=file, flush=True)
+                os.fsync(file.fileno())
+            if path.exists():
+                os.chown(draft, path.stat().st_uid, path.stat().st_gid)
+            put(draft, path.with_name(beside or path.name))
 
     def encrypt(self, text: str) -> str:
         """Ciphertext of a text, as URL-safe base64."""
@@ -106,17 +109,30 @@ def refuse_lost_key(path: Path, connection: Connection, metadata: MetaData) -> N
         raise UserError(f"{lost}; put it back from your backup, or make a new key and type them again: {new}")
 
 
-def rotate(keyring: Keyring, write: Write, metadata: MetaData) -> str:
+def rotate(database: Any, actor: Actor, metadata: MetaData) -> str:
     """Encrypt every stored secret with a new key, or go on where that broke off; UserError for what no key opens."""
-    with write() as db:  # so nobody else writes now, and whoever does later has the new key
+    keyring, done, lost = database.keyring, 0, list[str]()
+    with database.write(actor) as db:  # so nobody else writes now, and whoever does later has the new key
         columns = encrypted_columns(db.connection(), metadata)
         if len(keys := keyring.keys()) == 1:
             keyring.write(keys := [Fernet.generate_key().decode(), *keys])
-    lost = list[str]()
-    done = sum(_encrypt_again(column, write, lost) for column in columns)
+    os.sync()  # the new key is on the disk before what needs it, and that before the old key goes
+    for column in columns:
+        named = column.table.primary_key
+        with database.read() as db:
+            rows = db.execute(select(*named).where(column.is_not(None))).all()
+        for batch in (rows[start : start + BATCH] for start in range(0, len(rows), BATCH)):
+            with database.write(actor) as db:
+                for *row, secret in db.execute(select(*named, column).where(tuple_(*named).in_(batch))).all():
+                    if isinstance(secret, Unreadable):
+                        lost.append(f"{column} {' '.join(map(str, row))}")
+                    else:
+                        same = update(column.table).where(tuple_(*named) == tuple(row))
+                        done += db.connection().execute(same.values({column: secret})).rowcount
     time.sleep(GRACE_S)
+    os.sync()
     kept, said = f"{KEY_FILE}.before-{now():%Y%m%d-%H%M%S}", f"{done} secrets are encrypted with a new key"
-    with write() as db:
+    with database.write(actor) as db:
         db.connection()
         if keyring.keys() != keys:
             raise UserError(f"somebody changed {KEY_FILE} meanwhile; run this again")
@@ -128,42 +144,6 @@ def rotate(keyring: Keyring, write: Write, metadata: MetaData) -> str:
         mend = f"{KEY_FILE} keeps the older keys; type these again, or add their key to it, and run this once more"
         raise UserError(f"{said}, but no key opens {len(lost)} ({', '.join(lost)}), so {mend}")
     return f"{said}; {kept} holds the old one: store it with the backups made before, and delete it here"
-
-
-def _encrypt_again(column: Column[Any], write: Write, lost: list[str]) -> int:
-    """Encrypt what a column holds with the first key, in batches; how many, and into `lost` what no key opens."""
-    keys, following, done = column.table.primary_key, true(), 0
-    batch = select(*keys, column).where(column.is_not(None)).order_by(*keys).limit(BATCH)
-    while True:
-        with write() as db:
-            rows = db.connection().execute(batch.where(following)).all()
-            for *key, secret in rows:
-                if isinstance(secret, Unreadable):
-                    lost.append(f"{column} {' '.join(map(str, key))}")
-                    continue
-                row = update(column.table).where(tuple_(*keys) == tuple(key))
-                db.connection().execute(row.values({column: secret}))
-                done += 1
-        if not rows:
-            return done
-        following = tuple_(*keys) > rows[-1][:-1]
-
-
-@contextlib.contextmanager
-def _drafted(folder: Path, keys: Sequence[str]) -> Iterator[Path]:
-    """A file of keys that only its owner reads, for a moment, to be put into its place."""
-    with TemporaryDirectory(dir=folder, prefix=KEY_FILE) as scratch:
-        (draft := Path(scratch, KEY_FILE)).touch(0o600)
-        draft.write_text("".join(f"{key}\n" for key in keys))
-        _flush(draft)
-        yield draft
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or what a folder names, is on the disk: what comes next must not be there without it."""
-    descriptor = os.open(path, os.O_RDONLY)
-    os.fsync(descriptor)
-    os.close(descriptor)
 
 
 class Unreadable(dict[str, Any]):

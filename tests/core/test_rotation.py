@@ -4,7 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
-from functools import partial
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 from core import crypto
-from core.audit import AuditEntry
+from core.audit import Actor, AuditEntry
 from core.crypto import KEY_FILE, Keyring
 from core.db import Database, Session
 from core.errors import UserError
@@ -40,7 +40,7 @@ def secrets(write: Session) -> list[str]:
 
 
 def rotate(database: Database) -> str:
-    return crypto.rotate(database.keyring, partial(database.write, TESTER), Item.metadata)
+    return crypto.rotate(database, TESTER, Item.metadata)
 
 
 def logins(database: Database) -> list[object]:
@@ -85,16 +85,17 @@ def test_a_server_that_runs_reads_and_writes_on(
 
 @pytest.mark.parametrize("batches", range(1, 5))
 def test_a_crash_between_two_batches_loses_nothing_and_the_next_try_goes_on(
-    store: Database, secrets: list[str], again: Callable[..., Database], batches: int
+    store: Database, secrets: list[str], again: Callable[..., Database], monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
-    begun = list[int]()
+    begun, write = list[Actor](), store.write
 
-    def crashing() -> object:
-        begun.append(1)
-        return store.write(TESTER) if len(begun) <= batches else 1 / 0
+    def crashing(actor: Actor) -> AbstractContextManager[Session]:
+        begun.append(actor)
+        return write(actor if len(begun) <= batches else 1 / 0)  # type: ignore[arg-type]
 
-    with pytest.raises(ZeroDivisionError):
-        crypto.rotate(store.keyring, crashing, Item.metadata)  # type: ignore[arg-type]
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(store, "write", crashing)
+        rotate(store)
     first, second = store.keyring.keys()
     assert logins(again()) == secrets
     rotate(store)
@@ -107,15 +108,14 @@ def test_a_crash_between_two_batches_loses_nothing_and_the_next_try_goes_on(
 def test_a_crash_between_two_files_loses_nothing(
     store: Database, secrets: list[str], monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
-    replaced, replace = list[Path](), Path.replace
+    written, flush = list[int](), os.fsync
 
-    def crashing(draft: Path, target: Path) -> Path:
-        replaced.append(target)
-        return replace(draft, target if len(replaced) <= writes else tmp)
+    def crashing(file: int) -> None:
+        written.append(file)
+        flush(file if len(written) <= writes else -1)
 
-    tmp = store.keyring.path.parent / "missing" / "folder"
-    with monkeypatch.context() as patch, pytest.raises(FileNotFoundError):
-        patch.setattr(Path, "replace", crashing)
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match="descriptor"):
+        patch.setattr(os, "fsync", crashing)
         rotate(store)
     assert logins(store) == secrets
     rotate(store)

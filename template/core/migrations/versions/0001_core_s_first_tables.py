@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlmodel import AutoString
 
-from core.migrations.parts import INT, belongs, columns, create, flags, key, moments, numbers, texts
+from core.migrations.alembic import INT, belongs, columns, create, flags, key, moments, numbers, texts
 
 revision = "0001"
 down_revision = None

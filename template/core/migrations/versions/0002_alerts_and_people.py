@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlmodel import AutoString
 
-from core.migrations.parts import INT, columns, create, flags, key, moments, numbers, texts
+from core.migrations.alembic import INT, columns, create, flags, key, moments, numbers, texts
 
 revision = "0002"
 down_revision = "0001"
