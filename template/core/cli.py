@@ -110,7 +110,10 @@ def _serve(host: str | None, port: int | None, *, reload: bool = False, workers:
         upgrade_all(runtime)
         here = runtime.settings
         host, port = host or here.host, here.port if port is None else port
-        _check_port(host, port)
+        try:  # before a link is printed that leads to somebody else
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except OSError as error:
+            raise UserError(f"cannot listen there: {error.strerror}; choose another: --port 8001") from error
         url = here.model_copy(update={"host": host, "port": port}).url
         (here.data_dir / SERVED_AT).write_text(url)
         with runtime.database.write(COMMAND_LINE) as db:
@@ -131,21 +134,8 @@ def reloaded() -> Any:
     except Exception as error:  # the boundary to the project's code: the next save may have mended it
         said = in_one_line(error, settings.PROJECT)
         click.echo(f"\n  error: {said}\n", err=True)
-        return broken(said)
-
-
-def broken(text: str) -> HTMLResponse:
-    """An ASGI app whose every page is one error, and asks again every two seconds."""
-    headers = {"Content-Security-Policy": security.POLICY, "Cache-Control": "no-store"}
-    return HTMLResponse(BROKEN.format(escape(text)), 503, headers)
-
-
-def _check_port(host: str, port: int) -> None:
-    """Raise UserError when the port cannot be listened on: before a link is printed that leads to somebody else."""
-    try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as error:
-        raise UserError(f"cannot listen there: {error.strerror}; choose another: --port 8001") from error
+        headers = {"Content-Security-Policy": security.POLICY, "Cache-Control": "no-store"}
+        return HTMLResponse(BROKEN.format(escape(said)), 503, headers)
 
 
 def _first_admin(db: Any) -> auth.User | None:
@@ -204,8 +194,7 @@ def get(path: str, role: str) -> None:
         browser = TestClient(as_somebody, base_url="http://localhost", headers={"accept": "text/html"})
         answer = browser.get(path, follow_redirects=False)
     click.echo(answer.text)
-    if answer.status_code >= 400:
-        sys.exit(1)
+    sys.exit(answer.status_code >= 400)
 
 
 @cli.command()
@@ -321,5 +310,4 @@ def run_job(name: str, params: tuple[str, ...]) -> None:
         finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
             scheduler.runner.stop()
         click.echo(state)
-        if state != "succeeded":
-            sys.exit(1)
+        sys.exit(state != "succeeded")

@@ -381,5 +381,13 @@ def test_a_served_tool_migrates_prints_a_link_answers_and_stops(tmp_path: Path) 
     assert "Traceback" not in said.read_text()
 
 
+def test_a_port_that_is_taken_is_noticed_before_a_link_is_printed(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = real("serve", "--port", str(taken.getsockname()[1]), DATA_DIR=str(tmp_path), DATABASE_URL="")
+    assert done.code == 1 and "sign-in" not in done.err
+    said = done.err.splitlines()[-1]
+    assert said.startswith("error: cannot listen there: Address already") and said.endswith("another: --port 8001")
+
+
 def test_settings_are_listed(core: Command, settings: Settings) -> None:
     assert f"DATA_DIR               {settings.data_dir}" in core("settings").out
