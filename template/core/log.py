@@ -29,8 +29,6 @@ def configure(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     for noisy in ("httpx2", "httpcore2", "apscheduler", "alembic", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
+    every = [*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+    factory, kind = structlog.stdlib.LoggerFactory(), structlog.stdlib.BoundLogger
+    structlog.configure(every, logger_factory=factory, wrapper_class=kind)
