@@ -21,10 +21,8 @@ _FILTERS: dict[str, dict[str, Any]] = {  # what its parameters in the URL end in
     "date": {"": list[date | _Unknown], ".from": date, ".to": date},
     "number": {"": list[FiniteFloat | _Unknown], ".from": FiniteFloat, ".to": FiniteFloat},
 }  # fmt: skip
-TITLES = {
-    401: "Sign in first", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not now",
-    429: "Too many tries", 503: "Busy",
-}  # fmt: skip
+TITLES = {401: "Sign in first", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not now",
+          429: "Too many tries", 503: "Busy"}  # fmt: skip
 
 
 class Problem(BaseModel):

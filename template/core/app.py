@@ -14,8 +14,7 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
-from sqlalchemy.exc import DataError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy import exc
 from sqlmodel import SQLModel
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -277,10 +276,10 @@ def _probed(problems: list[str]) -> JSONResponse:
 def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
     """Status, sentence and headers for an exception."""
     first = error.errors()[0] if isinstance(error, RequestValidationError) else None
-    is_too_large = isinstance(error, OverflowError) or (isinstance(error, DataError) and "out of range" in str(error))
-    if is_too_large or (first and first["loc"][0] == "path"):
+    is_out_of_range = isinstance(error, exc.DataError) and "out of range" in str(error)
+    if isinstance(error, OverflowError) or is_out_of_range or (first and first["loc"][0] == "path"):
         error = HTTPException(404)  # /services/abc, where a number belongs, or one that no database has
-    if isinstance(error, NoConnection):  # every connection of PostgreSQL's is taken
+    if isinstance(error, exc.TimeoutError):  # every connection of PostgreSQL's is taken
         error = Busy()
     if isinstance(error, Refused):
         return error.status, str(error), {"WWW-Authenticate": "Bearer"} if error.status == 401 else error.headers

@@ -79,9 +79,8 @@ def _render(kind: str, value: Any, _context: object) -> str | Literal[False]:
     return f"sa.{value.impl_instance!r}" if kind == "type" and is_ours else False
 
 
-# What core's revisions are written with. Old ones rely on it, so it only ever grows.
 def columns(type_: Any, *names: str, **options: Any) -> list[sa.Column[Any]]:
-    """Columns of one type that are never NULL, unless the options say so."""
+    """Columns of one type, never NULL unless the options say so. Old revisions rely on this and on what follows."""
     return [sa.Column(name, type_, **{"nullable": False, **options}) for name in names]
 
 
