@@ -12,16 +12,15 @@ from typing import Any
 
 import click
 import uvicorn
-from jinja2 import TemplateError
 from sqlalchemy import select
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 from starlette.responses import HTMLResponse
 
-from . import auth, log, marks, migrations, security, settings
-from .app import App
+from . import auth, crypto, log, marks, migrations, security, settings
+from .app import App, ready
 from .db import Actor, Session
 from .errors import CoreError, UserError, in_one_line
-from .jobs import LIVE, Job, JobRun, RunLog
+from .jobs import LIVE, JobRun, RunLog
 from .pages import Runtime
 from .scheduler import ask
 from .time import in_days
@@ -41,14 +40,15 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 users = click.Group("users", help="People who may sign in.")
 token = click.Group("token", help="API tokens, for programs.")
 jobs = click.Group("jobs", help="What runs by itself.")
-cli = click.Group("core", commands=[users, token, jobs], help=__doc__, context_settings=CONTEXT)
+secrets = click.Group("secrets", help="What is stored encrypted, and its key.")
+cli = click.Group("core", commands=[users, token, jobs, secrets], help=__doc__, context_settings=CONTEXT)
 
 
 def main() -> None:
-    """Run one command; a mistake of the person, or in a template, prints one line; a bug its traceback."""
+    """Run one command; a mistake of the person prints one line; a bug its traceback."""
     try:
         cli()
-    except (CoreError, TemplateError) as error:
+    except CoreError as error:
         click.echo(f"error: {in_one_line(error, settings.PROJECT)}", err=True)
         sys.exit(1)
 
@@ -109,7 +109,10 @@ def _serve(host: str | None, port: int | None, *, reload: bool = False, workers:
         upgrade_all(runtime)
         here = runtime.settings
         host, port = host or here.host, here.port if port is None else port
-        _check_port(host, port)
+        try:  # before a link is printed that leads to somebody else
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except OSError as error:
+            raise UserError(f"cannot listen there: {error.strerror}; choose another: --port 8001") from error
         url = here.model_copy(update={"host": host, "port": port}).url
         (here.data_dir / SERVED_AT).write_text(url)
         with runtime.database.write(COMMAND_LINE) as db:
@@ -130,21 +133,8 @@ def reloaded() -> Any:
     except Exception as error:  # the boundary to the project's code: the next save may have mended it
         said = in_one_line(error, settings.PROJECT)
         click.echo(f"\n  error: {said}\n", err=True)
-        return broken(said)
-
-
-def broken(text: str) -> HTMLResponse:
-    """An ASGI app whose every page is one error, and asks again every two seconds."""
-    headers = {"Content-Security-Policy": security.POLICY, "Cache-Control": "no-store"}
-    return HTMLResponse(BROKEN.format(escape(text)), 503, headers)
-
-
-def _check_port(host: str, port: int) -> None:
-    """Raise UserError when the port cannot be listened on: before a link is printed that leads to somebody else."""
-    try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as error:
-        raise UserError(f"cannot listen there: {error.strerror}; choose another: --port 8001") from error
+        headers = {"Content-Security-Policy": security.POLICY, "Cache-Control": "no-store"}
+        return HTMLResponse(BROKEN.format(escape(said)), 503, headers)
 
 
 def _first_admin(db: Any) -> auth.User | None:
@@ -182,29 +172,6 @@ def routes() -> None:
         for function, mark in feature.surface:
             who, what = "public" if mark.public else mark.role, f"{function.__name__}  {marks.summary(function)}"
             click.echo(f"{mark.method:5} {mark.path:36} {who:9} {feature.name}.{what}")
-
-
-@cli.command()
-@click.argument("path")
-@click.option("--role", default="admin", help="As whom to look.")
-def get(path: str, role: str) -> None:
-    """Print what a page answers, as somebody with a role would see it; no server is needed."""
-    from starlette.testclient import TestClient  # here, for no server needs it
-
-    who = auth.Identity("command line", auth.known_role(role))
-    with opened() as runtime:
-        runtime.app.runtime = runtime.app.api.state.runtime = runtime
-
-        async def as_somebody(scope: Any, *channels: Any) -> None:
-            scope["state"] = {"identity": who, "request_id": "command-line"}
-            await runtime.app.api(scope, *channels)
-            security.settle(scope, 500)
-
-        browser = TestClient(as_somebody, base_url="http://localhost", headers={"accept": "text/html"})
-        answer = browser.get(path, follow_redirects=False)
-    click.echo(answer.text)
-    if answer.status_code >= 400:
-        sys.exit(1)
 
 
 @cli.command()
@@ -249,15 +216,6 @@ def make_link(name: str) -> None:
     write(lambda db: auth.make_link(db, _user(db, name)))
 
 
-@users.command("password")
-@NAME
-def set_password(name: str) -> None:
-    """Set a user's password; it is asked for, or read from standard input."""
-    is_asked = sys.stdin.isatty()
-    typed = click.prompt("Password", hide_input=True, confirmation_prompt=True) if is_asked else sys.stdin.readline()
-    write(lambda db: auth.set_password(db, _user(db, name), typed.rstrip("\n")))
-
-
 def _user(db: Session, name: str) -> auth.User:
     if (user := auth.find_user(db, name)) is None:
         raise UserError(f"there is no user {name!r}; see: python -m core users list")
@@ -275,13 +233,13 @@ def create_token(name: str, role: str, scopes: tuple[str, ...], days: int | None
     write(lambda db: auth.make_token(db, name, role, scopes=" ".join(scopes), expires_at=until))
 
 
-@jobs.command("list")
-def list_jobs() -> None:
-    """List the jobs, when they are due and what they do."""
-    with opened() as runtime, runtime.database.read() as db:
-        paused = set(db.execute(select(col(Job.name)).where(col(Job.paused_at).is_not(None))).scalars())
-        for job in runtime.scheduler.jobs.values():
-            click.echo(f"{job.name:30} {'paused' if job.name in paused else job.when:16} {job.summary}")
+@secrets.command("rotate")
+def rotate_key() -> None:
+    """Encrypt every stored secret with a new key, while the tool runs; once more goes on where that broke off."""
+    with opened() as runtime:
+        if behind := ready(runtime):
+            raise UserError("; ".join(behind))
+        click.echo(crypto.rotate(runtime.database, COMMAND_LINE, SQLModel.metadata))
 
 
 @jobs.command("run")
@@ -311,5 +269,4 @@ def run_job(name: str, params: tuple[str, ...]) -> None:
         finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
             scheduler.runner.stop()
         click.echo(state)
-        if state != "succeeded":
-            sys.exit(1)
+        sys.exit(state != "succeeded")

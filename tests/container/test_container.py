@@ -151,7 +151,7 @@ def test_a_folder_of_roots_is_refused_with_the_line_that_mends_it(image: str, tm
         " (in a container: the host's folder mounted there)"
     ]
     shutil.chown(tmp_path, 10001)
-    assert "core: 0002" in shell("docker", "run", *mount)
+    assert "core: 0001" in shell("docker", "run", *mount)
 
 
 @only_the_starter

@@ -1,12 +1,11 @@
 import asyncio
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.cli import _check_port, broken
-from core.errors import CoreError, UserError, in_one_line
+from core.cli import reloaded
+from core.errors import CoreError, in_one_line
 
 
 def answer(app: Any) -> tuple[int, str]:
@@ -22,10 +21,13 @@ def answer(app: Any) -> tuple[int, str]:
     return sent[0]["status"], sent[1]["body"].decode()
 
 
-def test_a_tool_that_does_not_start_says_why_and_asks_again() -> None:
-    status, page = answer(broken("app/x.py:1: <b>"))
-    assert status == 503
-    assert "app/x.py:1: &lt;b&gt;" in page and 'http-equiv="refresh"' in page
+def test_a_tool_that_does_not_start_says_why_and_asks_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIMEZONE", "<b>")
+    status, page = answer(reloaded())
+    assert status == 503 and "invalid timezone: <b>" in capsys.readouterr().err
+    assert "invalid timezone: &lt;b&gt;" in page and 'http-equiv="refresh"' in page
 
 
 def test_an_error_is_told_with_its_place_in_the_project(tmp_path: Path) -> None:
@@ -44,8 +46,3 @@ def test_a_syntax_error_is_told_with_its_place(tmp_path: Path) -> None:
 
 def test_an_error_of_ours_is_its_own_sentence() -> None:
     assert in_one_line(CoreError("what to do"), Path("/")) == "what to do"
-
-
-def test_a_port_that_is_taken_is_noticed_before_a_link_is_printed() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UserError, match="choose another: --port"):
-        _check_port("127.0.0.1", taken.getsockname()[1])

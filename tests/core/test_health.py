@@ -18,7 +18,7 @@ def test_a_migrated_database_is_ready(app: App, database: Database) -> None:
 def test_pending_migrations_are_told(app: App, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'new.db'}", keyring=Keyring.load(tmp_path))
     answer = ready(Runtime(app, Settings(), database, None))
-    assert answer == ["core migrations are pending: 0002", "app migrations are pending: 0001"]
+    assert answer == ["core migrations are pending: 0001, 0002", "app migrations are pending: 0001"]
     database.close()
 
 

@@ -168,6 +168,39 @@ def test_a_revision_that_fails_undoes_everything_and_gives_the_seat_back(
         assert db.connection().exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
+FIRST = """
+INSERT INTO core_user VALUES (1, 'ann', 'admin', 'hash', 1, NULL, '2026-01-01');
+INSERT INTO core_token VALUES (1, 'backup', 'viewer', 'print', '2026-01-02', NULL);
+INSERT INTO core_session VALUES ('cookie', 1, '2026-01-03', '2026-01-03', '2026-01-17', '10.0.0.1', 'Firefox');
+INSERT INTO core_job VALUES ('services.check', '2026-01-04');
+INSERT INTO core_run (id, job, state, started_by, cancel_asked_by, doing, error, queued_at, attempt, done, total,
+    failures) VALUES (1, 'services.check', 'succeeded', 'ann', '', '', '', '2026-01-04', 1, 2, 2, 0);
+INSERT INTO core_run_log VALUES (1, 1, '2026-01-04', 'info', 'checked');
+INSERT INTO core_audit VALUES (1, '2026-01-05', 'ann', 'user', 'add', 'create', 'item', '1', '{}', '{"a": 1}', '', '')
+"""
+KEPT = {
+    "SELECT name, is_active, issuer FROM core_user": ("ann", 1, None),
+    "SELECT name, fingerprint, scopes, user_id FROM core_token": ("backup", "print", "", None),
+    "SELECT user_id, agent FROM core_session": (1, "Firefox"),
+    "SELECT since, paused_at, paused_by FROM core_job": ("2026-01-04", None, ""),
+    "SELECT job, total, params, steps FROM core_run": ("services.check", 2, "{}", "[]"),
+    "SELECT run_id, text, step, detail FROM core_run_log": (1, "checked", "", ""),
+    "SELECT actor, after FROM core_audit": ("ann", '{"a": 1}'),
+}
+
+
+def test_a_database_of_the_first_revision_comes_to_the_newest_with_its_rows(fresh: Database, tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    shutil.copy(CORE.folder / "0001_core_s_first_tables.py", tmp_path / "first")
+    upgrade(fresh, [History("core", tmp_path / "first", "core_version")], snapshots=tmp_path)
+    with sqlite3.connect(str(fresh.url.database)) as file:
+        file.executescript(FIRST)
+    file.close()
+    assert upgrade(fresh, [CORE], snapshots=tmp_path) == {"core": OURS[1:]}
+    with fresh.reader.connect() as connection:
+        assert {sql: connection.exec_driver_sql(sql).one() for sql in KEPT} == KEPT
+
+
 def test_foreign_keys_hold_again_after_a_migration(fresh: Database, migrate: Callable[[], Any]) -> None:
     migrate()
     with fresh.writer.connect() as connection:

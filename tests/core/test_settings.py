@@ -27,15 +27,15 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("TIMEZONE", "Mars/Olympus", "TIMEZONE: Value error, 'Mars/Olympus' is no time zone"),
+        ("TIMEZONE", "Mars/Olympus", "TIMEZONE: invalid timezone: Mars/Olympus"),
         ("TIMEZONE", "../etc/passwd", "TIMEZONE: "),
         ("PORT", "many", "PORT: Input should be a valid integer"),
         ("PORT", "70000", "PORT: Input should be less than or equal to 65535"),
         ("SESSION_DAYS", "0", "SESSION_DAYS: "),
         ("LOG_LEVEL", "loud", "LOG_LEVEL: Input should be 'debug', 'info', 'warning' or 'error'"),
-        ("DATABASE_URL", "nonsense", "DATABASE_URL: Value error, it cannot be read; write it like"),
-        ("DATABASE_URL", "mysql://db/tool", "DATABASE_URL: Value error, 'mysql' is not supported"),
-        ("DATABASE_URL", "sqlite://", "DATABASE_URL: Value error, name a file"),
+        ("DATABASE_URL", "nonsense", "DATABASE_URL: Value error, write it like sqlite:////srv/tool.db"),
+        ("DATABASE_URL", "mysql://db/tool", "DATABASE_URL: Value error, write it like sqlite:////srv/tool.db"),
+        ("DATABASE_URL", "sqlite://", "DATABASE_URL: Value error, write it like sqlite:////srv/tool.db, a file"),
         ("ZONES", "a,b", 'error parsing value for field "zones"'),
     ],
 )
@@ -73,7 +73,7 @@ def test_settings_come_from_the_env_file_and_the_environment_wins(
     (tmp_path / ".env").write_text("PORT=9000\nHOST=0.0.0.0\nUNKNOWN=1\nTIMEZONE=\n")
     monkeypatch.setenv("PORT", "9100")
     found = load()
-    assert (found.port, found.host, found.timezone) == (9100, "0.0.0.0", "UTC")
+    assert (found.port, found.host, str(found.timezone)) == (9100, "0.0.0.0", "UTC")
 
 
 @pytest.mark.parametrize(

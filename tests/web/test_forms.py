@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import HttpUrl
 from sqlalchemy import String
 from sqlmodel import Field as ModelField
@@ -411,6 +412,19 @@ def test_two_people_do_not_overwrite_each_other_unawares(client: TestClient, sel
     assert "Somebody changed this meanwhile" in page.one("form [role=alert] li").text
     assert {p.attribute("id"): p.text for p in page.all('[id$="-now"]')} == {
         "f-note-now": "now: theirs", "f-stock-now": "now: 3"}  # fmt: skip
+    again = {i.attribute("name"): i.attribute("value") for i in page.all("form input[type=hidden]")}
+    assert client.post("/shop/items/chair/edit", data={**again, "name": "chair", "note": "mine"}).status_code == 303
+
+
+def test_a_form_that_is_open_while_the_key_is_rotated_keeps_what_was_typed(
+    client: TestClient, sell: Sell, database: Database
+) -> None:
+    sell(Item(name="chair", note="old"))
+    mine = once(client, "/shop/items/chair/edit")
+    database.keyring.write([Fernet.generate_key().decode()])
+    response = client.post("/shop/items/chair/edit", data={**mine, "name": "chair", "note": "mine"})
+    page = html(response)
+    assert (response.status_code, page.one("#f-note").text, page.one("#f-note-now").text) == (422, "mine", "now: old")
     again = {i.attribute("name"): i.attribute("value") for i in page.all("form input[type=hidden]")}
     assert client.post("/shop/items/chair/edit", data={**again, "name": "chair", "note": "mine"}).status_code == 303
 
