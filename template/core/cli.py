@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import uvicorn
+from jinja2 import TemplateError
 from sqlalchemy import select
 from sqlmodel import SQLModel, col
 from starlette.responses import HTMLResponse
@@ -45,10 +46,10 @@ cli = click.Group("core", commands=[users, token, jobs, secrets], help=__doc__, 
 
 
 def main() -> None:
-    """Run one command; a mistake of the person prints one line; a bug its traceback."""
+    """Run one command; a mistake of the person, or in a template, prints one line; a bug its traceback."""
     try:
         cli()
-    except CoreError as error:
+    except (CoreError, TemplateError) as error:
         click.echo(f"error: {in_one_line(error, settings.PROJECT)}", err=True)
         sys.exit(1)
 
@@ -172,6 +173,28 @@ def routes() -> None:
         for function, mark in feature.surface:
             who, what = "public" if mark.public else mark.role, f"{function.__name__}  {marks.summary(function)}"
             click.echo(f"{mark.method:5} {mark.path:36} {who:9} {feature.name}.{what}")
+
+
+@cli.command()
+@click.argument("path")
+@click.option("--role", default="admin", help="As whom to look.")
+def get(path: str, role: str) -> None:
+    """Print what a page answers, as somebody with a role would see it; no server is needed."""
+    from starlette.testclient import TestClient  # here, for no server needs it
+
+    who = auth.Identity("command line", auth.known_role(role))
+    with opened() as runtime:
+        runtime.app.runtime = runtime.app.api.state.runtime = runtime
+
+        async def as_somebody(scope: Any, *channels: Any) -> None:
+            scope["state"] = {"identity": who, "request_id": "command-line"}
+            await runtime.app.api(scope, *channels)
+            security.settle(scope, 500)
+
+        browser = TestClient(as_somebody, base_url="http://localhost", headers={"accept": "text/html"})
+        answer = browser.get(path, follow_redirects=False)
+    click.echo(answer.text)
+    sys.exit(answer.status_code >= 400)
 
 
 @cli.command()

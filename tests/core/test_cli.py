@@ -137,7 +137,7 @@ def test_a_token_is_made_with_its_scopes(core: Command, database: Database) -> N
         (["users", "link", "nobody"], "there is no user 'nobody'; see: python -m core users list"),
         (["users", "add", "ann", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
         (["token", "create", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
-        (["users", "add", "x", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
+        (["get", "/", "--role", "king"], "'king' is no role; use one of viewer, operator, admin"),
         (
             ["jobs", "run", "tidy"],
             "There is no job 'tidy'; there are: services.check, services.down, core.deliver, core.failing, core.tidy",
@@ -239,6 +239,27 @@ def test_routes_say_who_may_and_which_function_answers(core: Command) -> None:
         ("POST", "/services/{id}", "operator", "services.save"),
         ("GET", "/-/sign-in", "public", "people.sign_in"),
     } <= lines
+
+
+@pytest.mark.parametrize(
+    ("path", "role", "code", "shown"),
+    [
+        ("/services", "viewer", 0, "<h1"),
+        ("/services?q=x", "viewer", 0, 'value="x"'),
+        ("/services/new", "viewer", 1, "This needs the role operator"),
+        ("/nowhere", "admin", 1, "There is no such page."),
+    ],
+)
+def test_a_page_is_shown_as_a_role_sees_it(core: Command, path: str, role: str, code: int, shown: str) -> None:
+    done = core("get", path, "--role", role)
+    assert done.code == code and shown in done.out
+
+
+def test_a_mistake_in_a_template_is_told_in_one_line(core: Command, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(app.templates.environment.globals, "ui")
+    app.templates.environment.cache.clear()
+    done = core("get", "/services")
+    assert (done.code, done.err) == (1, "error: UndefinedError: 'ui' is undefined\n")
 
 
 @pytest.mark.sqlite("its file")

@@ -18,7 +18,6 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 AUTHOR = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
 USERS_FOLDERS = ("app", "tests", "migrations")
-READY = "from core.cli import opened; from core.app import ready\nwith opened() as runtime: print(ready(runtime))"
 REVISIONS = "core/migrations/versions"
 LAST = max(file.name[:4] for file in (ROOT / "template" / REVISIONS).glob("[0-9]*.py"))
 NEXT = f"{int(LAST) + 1:04d}"
@@ -355,14 +354,14 @@ def test_a_second_update_changes_nothing(project: Path) -> None:
 
 
 def test_the_new_version_asks_for_its_migration_first(project: Path) -> None:
-    assert f"core migrations are pending: {NEXT}" in run(sys.executable, "-c", READY, cwd=project).stdout
+    assert f"core migrations are pending: {NEXT}" in core(project, "get", "/-/ready", check=False)
 
 
 def test_the_old_database_follows_with_every_row(migrated: Path) -> None:
     database = migrated / "data/app.db"
     assert {table: rows(database, table) for table in KEPT} == KEPT
     assert rows(database, "core_note") == 0
-    assert run(sys.executable, "-c", READY, cwd=migrated).stdout.splitlines()[-1] == "[]"
+    assert '"ok"' in core(migrated, "get", "/-/ready")
     assert "grace" in core(migrated, "users", "list")
 
 

@@ -1,12 +1,15 @@
 """The spine: what an app mounts, how it starts, what every page has, and what it says about itself."""
 
 import re
+from collections.abc import Callable, Iterator
 
 import pytest
+from click.testing import CliRunner, Result
 from starlette.testclient import TestClient
 
 from app import services
 from core import App, Feature, Session, UserError, View, auth, page
+from core.cli import cli
 from core.settings import Settings
 from core.testing import html
 from tests.web import shop
@@ -40,6 +43,43 @@ def test_every_page_says_what_it_is(path: str, client: TestClient) -> None:
     assert page.one("title").text.endswith("· Test tool")
     assert page.one("html").attribute("lang") == "en"
     assert len(page.all("main")) == 1
+
+
+@pytest.fixture
+def looked(app: App, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """Asks the app for a page as the command line does."""
+    monkeypatch.setattr("app.main.app", app)
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
+    yield lambda path, role="admin": CliRunner().invoke(cli, ["get", path, "--role", role])
+    app.stop()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_can_be_looked_at_without_a_server(path: str, looked: Callable[..., Result]) -> None:
+    done = looked(path)
+    assert done.exit_code == 0
+    assert "</html>" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "role", "code", "said"),
+    [
+        ("/shop/office?size=4", "admin", 0, "command line admin 5.0 5"),
+        ("/shop/office", "viewer", 1, "This needs the role admin"),
+        ("/nowhere", "admin", 1, "There is no such page."),
+        ("/shop/items/a%20b", "admin", 1, "There is no a b."),
+        ("/shop/api/items", "viewer", 0, '"user":"command line"'),
+        ("/shop/slow?q=t%C3%A4", "viewer", 0, "GET tä"),
+        ("/", "viewer", 0, "Services down"),
+    ],
+)
+def test_a_look_answers_like_the_server(
+    path: str, role: str, code: int, said: str, looked: Callable[..., Result]
+) -> None:
+    done = looked(path, role)
+    assert done.exit_code == code
+    assert said in done.stdout
 
 
 def test_home_is_the_jobs_page_when_there_is_no_other() -> None:
