@@ -207,7 +207,7 @@ def test(context: typer.Context) -> None:
 
 @app.command(name="run", context_settings=PASS_ON)
 def run_core(context: typer.Context) -> None:
-    """Run `python -m core ARGS` in the project: pyops run -- users list."""
+    """Run `python -m core ARGS` in the project: pyops run -- jobs list."""
     _run_in_project(START, "core", *context.args)
 
 

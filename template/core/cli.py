@@ -21,7 +21,7 @@ from . import auth, crypto, log, marks, migrations, security, settings
 from .app import App, ready
 from .db import Actor, Session
 from .errors import CoreError, UserError, in_one_line
-from .jobs import LIVE, JobRun, RunLog
+from .jobs import LIVE, Job, JobRun, RunLog
 from .pages import Runtime
 from .scheduler import ask
 from .time import in_days
@@ -239,6 +239,15 @@ def make_link(name: str) -> None:
     write(lambda db: auth.make_link(db, _user(db, name)))
 
 
+@users.command("password")
+@NAME
+def set_password(name: str) -> None:
+    """Set a user's password; it is asked for, or read from standard input."""
+    is_asked = sys.stdin.isatty()
+    typed = click.prompt("Password", hide_input=True, confirmation_prompt=True) if is_asked else sys.stdin.readline()
+    write(lambda db: auth.set_password(db, _user(db, name), typed.rstrip("\n")))
+
+
 def _user(db: Session, name: str) -> auth.User:
     if (user := auth.find_user(db, name)) is None:
         raise UserError(f"there is no user {name!r}; see: python -m core users list")
@@ -263,6 +272,15 @@ def rotate_key() -> None:
         if behind := ready(runtime):
             raise UserError("; ".join(behind))
         click.echo(crypto.rotate(runtime.database, COMMAND_LINE, SQLModel.metadata))
+
+
+@jobs.command("list")
+def list_jobs() -> None:
+    """List the jobs, when they are due and what they do."""
+    with opened() as runtime, runtime.database.read() as db:
+        paused = set(db.execute(select(col(Job.name)).where(col(Job.paused_at).is_not(None))).scalars())
+        for job in runtime.scheduler.jobs.values():
+            click.echo(f"{job.name:30} {'paused' if job.name in paused else job.when:16} {job.summary}")
 
 
 @jobs.command("run")

@@ -28,6 +28,7 @@ from core.auth import User
 from core.db import Database
 from core.errors import UserError
 from core.jobs import JobRun
+from core.scheduler import pause
 from core.settings import PROJECT, Settings
 from core.testing import TESTER
 from tests.core import sample_jobs
@@ -116,6 +117,12 @@ def test_a_link_leads_to_where_the_tool_was_served_last(
     assert core("users", "link", "ann").out.startswith("https://tool.example.com/-/sign-in/")
 
 
+def test_a_password_is_read_from_standard_input(core: Command, database: Database) -> None:
+    core("users", "add", "ann")
+    assert core("users", "password", "ann", typed="correct horse battery\n").code == 0
+    assert auth.prove(database, TESTER, "ann", "correct horse battery")
+
+
 def test_what_the_command_line_writes_is_audited(core: Command, database: Database) -> None:
     core("users", "add", "ann")
     with database.read() as db:
@@ -149,6 +156,12 @@ def test_a_mistake_is_one_line(core: Command, database: Database, arguments: lis
     assert core(*arguments) == Done(1, "", f"error: {said}\n")
 
 
+def test_a_password_that_is_too_short_is_one_line(core: Command, database: Database) -> None:
+    core("users", "add", "ann")
+    done = core("users", "password", "ann", typed="short\n")
+    assert done == Done(1, "", "error: a password needs at least 12 characters\n")
+
+
 def test_the_key_is_rotated_and_that_is_audited(
     core: Command, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +182,12 @@ def test_the_key_is_not_rotated_while_migrations_are_pending(core: Command, sett
     (settings.data_dir / "app.db").unlink()
     assert "core migrations are pending: 0001" in core("secrets", "rotate").err
     assert (settings.data_dir / "secret.key").read_text() == key
+
+
+def test_jobs_are_listed_with_their_time_and_their_docstring(core: Command) -> None:
+    line, *_, own = core("jobs", "list").out.splitlines()
+    assert line.split(maxsplit=3) == ["services.check", "every", "5m", "Ask every service whether it answers."]
+    assert own.startswith("core.tidy")
 
 
 @pytest.mark.slow
@@ -192,6 +211,12 @@ def test_a_job_that_fails_exits_with_one_and_queues_its_retry(
     with database.read() as db:
         states = list(db.execute(select(col(JobRun.state)).order_by(col(JobRun.id))).scalars())
     assert states == ["failed", "queued"]
+
+
+def test_a_paused_job_is_listed_as_such(core: Command, database: Database) -> None:
+    with database.write(TESTER) as db:
+        pause(db, "services.check", "ann")
+    assert core("jobs", "list").out.splitlines()[0].split()[1] == "paused"
 
 
 @pytest.mark.slow
