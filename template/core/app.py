@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -69,7 +68,6 @@ class App:
         if "GET /" not in self._taken:
             self.cards = [(feature.folder, *card) for feature in self.features for card in feature.cards]
             self._add(pages.home(self.cards, self._menu[0]), pages.HOME, name="home")
-        self._check_icons()
         self.jobs = self._collect_jobs(ZoneInfo("UTC"))
         for kind in (Refused, HTTPException, RequestValidationError, Exception):
             self.api.add_exception_handler(kind, self.refuse)
@@ -177,14 +175,6 @@ class App:
         if holder := self._taken.get(address := _shape(method, path)):
             raise marks.mistake(function, f"{method} {path} is taken by {holder}; choose another path.")
         self._taken[address] = name
-
-    def _check_icons(self) -> None:
-        sprite = self.assets.find("icons.svg")
-        known = set(re.findall(r'<symbol id="([^"]+)"', sprite.body.decode() if sprite else ""))
-        for function, mark in (page for feature in self.features for page in feature.pages):
-            if mark.icon not in known:
-                near = ", ".join(get_close_matches(mark.icon, known)) or "globe, server, clock"
-                raise marks.mistake(function, f"there is no icon {mark.icon!r} in icons.svg; perhaps {near}.")
 
     def _collect_jobs(self, zone: ZoneInfo) -> dict[str, DeclaredJob]:
         found: dict[str, DeclaredJob] = {}

@@ -25,17 +25,15 @@ from .jobs import LIVE, Job, JobRun, RunLog
 from .pages import Runtime
 from .scheduler import ask
 from .time import in_days
+from .ui import CORE
 
 NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
 QUIET: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "proxy_headers": False}
 WATCHED = {"reload_dirs": ["app", "core", "migrations"], "reload_includes": ["*.html", "*.py"]}
-BROKEN = """<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>Not started</title>
-<h1>The tool does not start</h1><p><code>{}</code></p><p>Save the file; this page comes back.</p>"""
 HOST = click.option("--host", help="The address to listen on; HOST otherwise.")
 PORT = click.option("--port", type=int, help="The port to listen on; PORT otherwise.")
 NAME = click.argument("name")
 ROLE = click.option("--role", default="viewer", show_default=True, help=", ".join(marks.ROLES))
-SERVED_AT = "url"  # in the data folder: where the tool was served last
 COMMAND_LINE = Actor("command line", "cli")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 users = click.Group("users", help="People who may sign in.")
@@ -78,12 +76,9 @@ def opened() -> Iterator[Runtime]:
 
 def write(change: Callable[[Session], str]) -> None:
     """Change something in one transaction, and print what came of it; a path as an address where people reach it."""
-    with opened() as runtime:
-        with runtime.database.write(COMMAND_LINE) as db:
-            said = change(db)
-        here, served = runtime.settings, runtime.settings.data_dir / SERVED_AT
-        url = served.read_text() if served.exists() and not here.base_url else here.url
-    click.echo(f"{url}{said}" if said.startswith("/") else said)
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        said = change(db)
+    click.echo(f"{runtime.settings.url}{said}" if said.startswith("/") else said)
 
 
 @cli.command()
@@ -115,7 +110,6 @@ def _serve(host: str | None, port: int | None, *, reload: bool = False, workers:
         except OSError as error:
             raise UserError(f"cannot listen there: {error.strerror}; choose another: --port 8001") from error
         url = here.model_copy(update={"host": host, "port": port}).url
-        (here.data_dir / SERVED_AT).write_text(url)
         with runtime.database.write(COMMAND_LINE) as db:
             if reload or auth.nobody_signed_in_yet(db):
                 way = f"{url}{auth.make_link(db, admin)}" if (admin := _first_admin(db)) else NO_ADMIN
@@ -135,7 +129,7 @@ def reloaded() -> Any:
         said = in_one_line(error, settings.PROJECT)
         click.echo(f"\n  error: {said}\n", err=True)
         headers = {"Content-Security-Policy": security.POLICY, "Cache-Control": "no-store"}
-        return HTMLResponse(BROKEN.format(escape(said)), 503, headers)
+        return HTMLResponse((CORE / "templates" / "broken.html").read_text().format(escape(said)), 503, headers)
 
 
 def _first_admin(db: Any) -> auth.User | None:
@@ -239,15 +233,6 @@ def make_link(name: str) -> None:
     write(lambda db: auth.make_link(db, _user(db, name)))
 
 
-@users.command("password")
-@NAME
-def set_password(name: str) -> None:
-    """Set a user's password; it is asked for, or read from standard input."""
-    is_asked = sys.stdin.isatty()
-    typed = click.prompt("Password", hide_input=True, confirmation_prompt=True) if is_asked else sys.stdin.readline()
-    write(lambda db: auth.set_password(db, _user(db, name), typed.rstrip("\n")))
-
-
 def _user(db: Session, name: str) -> auth.User:
     if (user := auth.find_user(db, name)) is None:
         raise UserError(f"there is no user {name!r}; see: python -m core users list")
@@ -267,11 +252,12 @@ def create_token(name: str, role: str, scopes: tuple[str, ...], days: int | None
 
 @secrets.command("rotate")
 def rotate_key() -> None:
-    """Encrypt every stored secret with a new key, while the tool runs; once more goes on where that broke off."""
+    """Encrypt every stored secret with a new key, while the tool runs; the older ones stay for older backups."""
     with opened() as runtime:
         if behind := ready(runtime):
             raise UserError("; ".join(behind))
-        click.echo(crypto.rotate(runtime.database, COMMAND_LINE, SQLModel.metadata))
+        done = crypto.rotate(runtime.database, COMMAND_LINE, SQLModel.metadata)
+    click.echo(f"encrypted with a new key: {done}; delete the older lines of {crypto.KEY_FILE} with the older backups")
 
 
 @jobs.command("list")

@@ -5,23 +5,18 @@ import hashlib
 import json
 import os
 import secrets
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Column, Connection, Dialect, MetaData, Text, func, inspect, select, tuple_, update
+from sqlalchemy import Column, Connection, Dialect, MetaData, Text, func, inspect, select, tuple_, type_coerce, update
 from sqlalchemy.types import TypeDecorator
 
 from .audit import Actor, Change
 from .errors import CoreError, UserError
-from .time import now
 
 KEY_FILE = "secret.key"
-BATCH = 100  # secrets that one write transaction encrypts again, so that nobody waits long
-GRACE_S = 5.0  # a read that began before may have found what only the old key opens
 
 
 def new_token(prefix: str = "") -> str:
@@ -46,26 +41,20 @@ class Keyring:
         """The keys of the key file; it is made with a fresh one, readable by its owner only, when there is none."""
         keyring = cls(data_dir / KEY_FILE)
         if not keyring.path.exists():
-            with contextlib.suppress(FileExistsError):  # another process was first: its key is the key
-                keyring.write([Fernet.generate_key().decode()], put=os.link)
+            with contextlib.suppress(FileExistsError):  # another process's key is the key
+                keyring.add(Fernet.generate_key().decode())
         keyring._read()  # a broken file is told at start
         return keyring
 
-    def keys(self) -> list[str]:
-        """The keys as they stand in the file."""
-        return self.path.read_text().split()
-
-    def write(self, keys: Sequence[str], *, beside: str = "", put: Callable[[Path, Path], None] = os.replace) -> None:
-        """Put keys into the file, or into one beside it, whole or not at all; its owner stays."""
-        path = self.path.resolve()
+    def add(self, key: str) -> None:
+        """Put a key in front of those in the file, whole or not at all; its owner stays."""
+        path, older = self.path.resolve(), self.path.read_text() if self.path.exists() else ""
         with TemporaryDirectory(dir=path.parent, prefix=KEY_FILE) as folder:
             (draft := Path(folder, KEY_FILE)).touch(0o600)
-            with draft.open("w") as file:
-                print(*keys, sep="\n", file=file, flush=True)
-                os.fsync(file.fileno())
-            if path.exists():
+            draft.write_text(f"{key}\n{older}")
+            if older:
                 os.chown(draft, path.stat().st_uid, path.stat().st_gid)
-            put(draft, path.with_name(beside or path.name))
+            (os.replace if older else os.link)(draft, path)  # a first one, unless another process was faster
 
     def encrypt(self, text: str) -> str:
         """Ciphertext of a text, as URL-safe base64."""
@@ -104,50 +93,27 @@ def refuse_lost_key(path: Path, connection: Connection, metadata: MetaData) -> N
     """Raise UserError when a database holds what only a key that is gone can read: a new one would hide the loss."""
     columns = encrypted_columns(connection, metadata)
     if held := [str(one) for one in columns if connection.execute(select(func.count(one))).scalar()]:
+        lost = f"{path} is gone, and nothing else reads {', '.join(held)}; put it back from your backup"
         new = f"""python -c "from core.crypto import *; Keyring.load(Path('{path.parent}'))\""""
-        lost = f"{path} is gone, and nothing else reads {', '.join(held)}"
-        raise UserError(f"{lost}; put it back from your backup, or make a new key and type them again: {new}")
+        raise UserError(f"{lost}, or make a new key and type them again: {new}")
 
 
-def rotate(database: Any, actor: Actor, metadata: MetaData) -> str:
-    """Encrypt every stored secret with a new key, or go on where that broke off; UserError for what no key opens."""
-    keyring, done, lost = database.keyring, 0, list[str]()
-    with database.write(actor) as db:  # so nobody else writes now, and whoever does later has the new key
+def rotate(database: Any, actor: Actor, metadata: MetaData) -> int:
+    """Encrypt every stored secret with a new key, put in front of the older ones; how many. What no key opens stays."""
+    done = 0
+    with database.write(actor) as db:  # one transaction: nobody writes with the older key meanwhile
         columns = encrypted_columns(db.connection(), metadata)
-        if len(keys := keyring.keys()) == 1:
-            keyring.write(keys := [Fernet.generate_key().decode(), *keys])
-    os.sync()  # the new key is on the disk before what needs it, and that before the old key goes
-    for column in columns:
-        named = column.table.primary_key
-        with database.read() as db:
-            rows = db.execute(select(*named).where(column.is_not(None))).all()
-        for batch in (rows[start : start + BATCH] for start in range(0, len(rows), BATCH)):
-            with database.write(actor) as db:
-                for *row, secret in db.execute(select(*named, column).where(tuple_(*named).in_(batch))).all():
-                    if isinstance(secret, Unreadable):
-                        lost.append(f"{column} {' '.join(map(str, row))}")
-                    else:
-                        same = update(column.table).where(tuple_(*named) == tuple(row))
-                        done += db.connection().execute(same.values({column: secret})).rowcount
-    time.sleep(GRACE_S)
-    os.sync()
-    kept, said = f"{KEY_FILE}.before-{now():%Y%m%d-%H%M%S}", f"{done} secrets are encrypted with a new key"
-    with database.write(actor) as db:
-        db.connection()
-        if keyring.keys() != keys:
-            raise UserError(f"somebody changed {KEY_FILE} meanwhile; run this again")
-        if not lost:
-            keyring.write(keys[1:], beside=kept)
-            keyring.write(keys[:1])
-        db.changes.append(Change("rotate", KEY_FILE, "", {}, {"encrypted": done, "cannot be read": len(lost)}))
-    if lost:
-        mend = f"{KEY_FILE} keeps the older keys; type these again, or add their key to it, and run this once more"
-        raise UserError(f"{said}, but no key opens {len(lost)} ({', '.join(lost)}), so {mend}")
-    return f"{said}; {kept} holds the old one: store it with the backups made before, and delete it here"
-
-
-class Unreadable(dict[str, Any]):
-    """What stands for an encrypted value that none of our keys opens: empty, so that it is asked for again."""
+        database.keyring.add(Fernet.generate_key().decode())
+        os.sync()  # the key is on the disk before what needs it
+        for column in columns:
+            named = column.table.primary_key.columns
+            for *row, token in db.execute(select(*named, type_coerce(column, Text)).where(column.is_not(None))).all():
+                with contextlib.suppress(CoreError):
+                    secret = json.loads(database.keyring.decrypt(token))
+                    mine = update(column.table).where(tuple_(*named) == tuple(row)).values({column: secret})
+                    done += db.connection().execute(mine).rowcount
+        db.changes.append(Change("rotate", KEY_FILE, "", {}, {"encrypted": done}))
+    return done
 
 
 class Encrypted(TypeDecorator[Any]):
@@ -164,4 +130,4 @@ class Encrypted(TypeDecorator[Any]):
         try:
             return None if value is None else json.loads(dialect.pyops_keyring.decrypt(value))  # type: ignore[attr-defined]
         except CoreError:  # a page that shows it masked, or takes a new one, goes on
-            return Unreadable()
+            return {}

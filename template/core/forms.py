@@ -50,10 +50,6 @@ class SentAgain(Exception):
     """The same form came twice; its argument is the SentForm of the first time."""
 
 
-class Unsaved(Refused):
-    """The database refuses a valid form; asked again, its action finds that said in the form."""
-
-
 @dataclass
 class FieldView:
     """One input, ready to render: `kind` is a type of HTML's inputs, or datetime, textarea or select."""
@@ -234,8 +230,6 @@ class Form:
                 shown.reject(one.name, f"{value} is taken.")
             if is_changed and (view.error or value != stored):
                 view.stored = one.said(stored, options[one.name])
-        if self in db.info and shown.is_valid:  # the database refused it when this action was asked first
-            shown.reject("", db.info[self])
         if any(view.stored for view in shown.fields):
             shown.reject("", CHANGED)
         if (sent := _sent(db, typed)) and shown.is_valid:  # last, for its twin may have taken the name by now
@@ -271,9 +265,8 @@ class Form:
         try:
             db.flush()
         except (IntegrityError, DataError) as error:  # a rule that the form does not know, or somebody was faster
-            kind, said = Refused if self in db.info else Unsaved, str(error.orig).partition("\n")[0]
-            db.info.update({self: f"The database refuses this: {said}.", "sent": None})
-            raise kind(409, db.info[self]) from error
+            said = str(error.orig).partition("\n")[0]
+            raise Refused(409, f"The database refuses this: {said}. Nothing was saved.") from error
         return target
 
     def _hidden(self, db: Session, row: SQLModel | None) -> dict[str, str]:

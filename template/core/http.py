@@ -27,7 +27,6 @@ NAT64 = ip_network("64:ff9b::/96")  # an IPv4 address in its last four bytes (RF
 # What Python 3.11 may take for global: all of IPv6 that is not given out, 6to4, which carries any IPv4 address,
 # documentation, protocol assignments.
 NOBODYS = [*map(ip_network, "::/3 4000::/2 8000::/1 2002::/16 3fff::/20 192.0.0.0/24 192.88.99.0/24".split())]
-KINDS = ("loopback", "link_local", "multicast", "unspecified", "private", "reserved")  # the closest word first
 
 Params = Mapping[str, str | int] | None
 Reason = Literal["unreachable", "timeout", "tls", "broken", "too large", "unreadable", "private"]
@@ -56,40 +55,26 @@ def forbidden() -> str | None:
     return next(iter(_reasons.get() or ()), None)
 
 
-def why_not_public(text: str) -> str:
-    """What an IP address is, as "loopback", that is not on the open internet; "" for one that is there."""
+def is_public(text: str) -> bool:
+    """Whether an IP address is on the open internet; what stands for an IPv4 address is where that one is."""
     address = ip_address(text)
-    if isinstance(address, IPv6Address):  # what stands for an IPv4 address is where that one is
+    if isinstance(address, IPv6Address):
         last_bytes = IPv4Address(int(address) & 0xFFFF_FFFF) if address in NAT64 else None
         address = address.ipv4_mapped or last_bytes or address
-    if address.is_global and not address.is_multicast and not any(address in network for network in NOBODYS):
-        return ""
-    return next((kind.replace("_", "-") for kind in KINDS if getattr(address, f"is_{kind}")), "special-purpose")
-
-
-def public_addresses(host: str) -> list[str]:
-    """Where a host is, the best first; HttpError (private) when any of its addresses is not on the open internet."""
-    found = [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
-    for address in found:
-        if why := why_not_public(address):
-            raise HttpError(f"{host} is {address} ({why}), which is not on the open internet", reason="private")
-    return found
+    return address.is_global and not address.is_multicast and not any(address in network for network in NOBODYS)
 
 
 class _OpenInternet(httpx2.HTTPTransport):
-    """Connects to the very addresses that were looked at, so that a second look-up cannot lead elsewhere."""
+    """Connects to the very address that was looked at, so that a second look-up cannot lead elsewhere."""
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Ask the best address that answers; the certificate must be for the name."""
-        host = request.url.raw_host.decode()
-        there = httpx2.Request(request.method, request.url, headers=request.headers, stream=request.stream)
-        there.extensions = {**request.extensions, "sni_hostname": host}
-        *others, last = [request.url.copy_with(host=address) for address in public_addresses(host)]
-        for there.url in others:
-            with contextlib.suppress(httpx2.ConnectError, httpx2.ConnectTimeout):
-                return super().handle_request(there)
-        there.url = last
-        return super().handle_request(there)
+        """Ask the host's best address, if all are public; the certificate must be for the name."""
+        host = request.extensions.setdefault("sni_hostname", request.url.raw_host.decode())
+        found = [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+        if inside := [address for address in found if not is_public(address)]:
+            raise HttpError(f"{host} is {inside[0]}, which is not on the open internet", reason="private")
+        request.url = request.url.copy_with(host=found[0])
+        return super().handle_request(request)
 
 
 @dataclass(frozen=True)

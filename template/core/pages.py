@@ -161,9 +161,6 @@ def _run(request: Request, function: Callable[..., Any], values: dict[str, Any],
         response = _finish(request, function, result, owner)
         status = response.status_code
         return response
-    except forms.Unsaved:  # asked again, the action finds in its form why
-        session.rollback()
-        return _run(request, function, values, owner)
     except DBAPIError as error:
         if not re.search("readonly database|read-only transaction", str(error)):
             raise

@@ -23,11 +23,9 @@ _PASSWORD = re.compile(rf"""((?:{_SECRET.pattern})\w*['"]?\s*[:=]\s*['"]?|://[^/
 
 
 def _project_name() -> str:
-    """The title in pyproject.toml, else the project's name there, else the folder's."""
-    with suppress(OSError, tomllib.TOMLDecodeError):
-        project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-        title = project.get("tool", {}).get("pyops", {}).get("title")
-        return str(title or project.get("project", {}).get("name", PROJECT.name))
+    """The title in pyproject.toml, else the folder's name."""
+    with suppress(OSError, tomllib.TOMLDecodeError, KeyError):
+        return str(tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["pyops"]["title"])
     return PROJECT.name
 
 

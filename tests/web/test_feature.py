@@ -93,11 +93,6 @@ PLAIN = "router = APIRouter()\nrouter.add_route('/a', lambda request: None, meth
         ([PLAIN], r"shed: /a asks for no role; write @router.get"),
         ([one('@page("/-/health")')], r"shed/pages\.py:1: GET /-/health is taken by is_healthy"),
         (
-            [one('@page("/a", icon="glob")')],
-            r"shed/pages\.py:1: there is no icon 'glob' in icons\.svg; perhaps .*globe",
-        ),
-        ([one('@page("/a", icon="zzzz")')], "there is no icon 'zzzz' .* perhaps globe, server, clock"),
-        (
             ['@page("/a")\ndef a(db) -> None:\n    """A."""'],
             r"shed/pages\.py:1: db is not in the path /a; .*as in db: DB",
         ),

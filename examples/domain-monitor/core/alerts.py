@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Date, and_, bindparam, delete, func, or_, select, update
 from sqlmodel import Field, SQLModel, col
 
 from . import http
@@ -17,10 +17,11 @@ from .errors import CoreError
 from .jobs import Job, JobRun, Run
 from .marks import AlertMark
 from .settings import Channel, Settings
-from .time import now, period
+from .time import now, period, today
 
 alert = AlertMark
 DELIVERY = "core.deliver"  # the built-in job that empties the outbox
+TODAY = bindparam("today", callable_=today, type_=Date)  # core's, and not the database's, which may be elsewhere
 LONGEST_MESSAGE = 30  # findings named in one message; the page has them all
 
 
@@ -60,7 +61,6 @@ class Message(SQLModel, table=True):
     """One message for one channel; sent, or still to be sent."""
 
     __tablename__ = "core_message"
-
     id: int | None = Field(default=None, primary_key=True)
     channel: str
     title: str
@@ -95,7 +95,7 @@ def look(mark: AlertMark, found: Any, *, run: Run, settings: Settings) -> None:
 def compare(db: Session, name: str, findings: dict[str, Finding], *, remind: timedelta) -> list[tuple[str, Found]]:
     """Make an alert's rows what it finds now; what is to be told of them, as "new", "worse", "still" or "resolved"."""
     at, told = now(), list[tuple[str, Found]]()
-    matters = or_(col(Found.resolved_at).is_(None), col(Found.muted_until) > func.current_date())
+    matters = or_(col(Found.resolved_at).is_(None), col(Found.muted_until) > at.date())
     rows = db.execute(select(Found).where(col(Found.alert) == name, matters)).scalars().all()
     still = {row.key: row for row in rows if row.resolved_at is None}
     muted = {row.key: row.muted_until for row in rows if row.muted_until}
@@ -137,7 +137,7 @@ def forget(db: Session, names: Iterable[str]) -> None:
 
 def needs_attention() -> ColumnElement[bool]:
     """SQL: whether a finding is open, and nobody has acknowledged or muted it."""
-    is_heard = or_(col(Found.muted_until).is_(None), col(Found.muted_until) <= func.current_date())
+    is_heard = or_(col(Found.muted_until).is_(None), col(Found.muted_until) <= TODAY)
     return and_(col(Found.resolved_at).is_(None), col(Found.acknowledged_by) == "", is_heard)
 
 

@@ -21,10 +21,8 @@ _FILTERS: dict[str, dict[str, Any]] = {  # what its parameters in the URL end in
     "date": {"": list[date | _Unknown], ".from": date, ".to": date},
     "number": {"": list[FiniteFloat | _Unknown], ".from": FiniteFloat, ".to": FiniteFloat},
 }  # fmt: skip
-_ANSWERS = {
-    "401": "Sign in first", "403": "Not allowed", "404": "Not there", "409": "Not now",
-    "422": "Not understood: `errors` has each field", "default": "It failed",
-}  # fmt: skip
+TITLES = {401: "Sign in first", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not now",
+          429: "Too many tries", 503: "Busy"}  # fmt: skip
 
 
 class Problem(BaseModel):
@@ -78,7 +76,8 @@ def document(app: FastAPI, settings: Settings) -> dict[str, Any]:
         "session": {"type": "apiKey", "in": "cookie", "name": cookie_name(settings)},
     }
     form = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    errors = {status: {"description": said, "content": form} for status, said in _ANSWERS.items()}
+    said: dict[Any, str] = {**TITLES, 422: "Not understood: `errors` has each field", "default": "It failed"}
+    errors = {str(status): {"description": text, "content": form} for status, text in said.items()}
     for operation in (operation for path in found["paths"].values() for operation in path.values()):
         operation["responses"] = errors | {s: a for s, a in operation["responses"].items() if s != "422"}
         operation["security"] = [{"token": []}, {"session": []}]

@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from difflib import get_close_matches
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -14,8 +13,7 @@ from anyio import to_thread
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
-from sqlalchemy.exc import DataError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy import exc
 from sqlmodel import SQLModel
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -38,11 +36,7 @@ from .security import Gate, cookie_name, is_bearing, is_htmx, sign_in_first
 from .settings import DEVELOPMENT, PROJECT, Settings
 from .ui import CORE, Assets, Templates
 
-LARGEST_BODY = 25_000_000
-_TITLES = {
-    401: "Sign in first", 403: "Not allowed", 404: "Not found", 405: "Not allowed", 409: "Not now",
-    429: "Too many tries", 503: "Busy",
-}  # fmt: skip
+LARGEST_BODY, MOST_THREADS = 25_000_000, 1_000  # of plain routers: who waits to write must not keep others from ending
 logger = log.get("core.app")
 
 
@@ -74,7 +68,6 @@ class App:
         if "GET /" not in self._taken:
             self.cards = [(feature.folder, *card) for feature in self.features for card in feature.cards]
             self._add(pages.home(self.cards, self._menu[0]), pages.HOME, name="home")
-        self._check_icons()
         self.jobs = self._collect_jobs(ZoneInfo("UTC"))
         for kind in (Refused, HTTPException, RequestValidationError, Exception):
             self.api.add_exception_handler(kind, self.refuse)
@@ -105,8 +98,8 @@ class App:
         if not keyring.path.exists():
             with database.reader.connect() as connection:
                 crypto.refuse_lost_key(keyring.path, connection, SQLModel.metadata)
-            crypto.Keyring.load(configured.data_dir)
-        due, runner = self._collect_jobs(ZoneInfo(configured.timezone)), scheduler.Runner(configured, database)
+        crypto.Keyring.load(configured.data_dir)
+        due, runner = self._collect_jobs(configured.timezone), scheduler.Runner(configured, database)
         return Runtime(self, configured, database, scheduler.Scheduler(due, database, runner))
 
     def stop(self) -> None:
@@ -123,6 +116,7 @@ class App:
 
     @asynccontextmanager
     async def _lifespan(self, _api: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = MOST_THREADS
         try:
             self.start(self.configured or settings.load(self.settings_class))
             async with self._around(self):
@@ -182,14 +176,6 @@ class App:
             raise marks.mistake(function, f"{method} {path} is taken by {holder}; choose another path.")
         self._taken[address] = name
 
-    def _check_icons(self) -> None:
-        sprite = self.assets.find("icons.svg")
-        known = set(re.findall(r'<symbol id="([^"]+)"', sprite.body.decode() if sprite else ""))
-        for function, mark in (page for feature in self.features for page in feature.pages):
-            if mark.icon not in known:
-                near = ", ".join(get_close_matches(mark.icon, known)) or "globe, server, clock"
-                raise marks.mistake(function, f"there is no icon {mark.icon!r} in icons.svg; perhaps {near}.")
-
     def _collect_jobs(self, zone: ZoneInfo) -> dict[str, DeclaredJob]:
         found: dict[str, DeclaredJob] = {}
         for feature in [*self.features, *self.builtins]:
@@ -247,7 +233,7 @@ class App:
         for_program = not is_for_people or (status == 401 and is_bearing(request))
         if status == 401 and not for_program:
             return sign_in_first(request)
-        title = _TITLES.get(status, "Something failed" if status >= 500 else "That does not work")
+        title = api.TITLES.get(status, "Something failed" if status >= 500 else "That does not work")
         if for_program or self.runtime is None:
             answer = {"title": title, "status": status, "detail": said, "request_id": state["request_id"]}
             if isinstance(error, RequestValidationError):
@@ -281,10 +267,10 @@ def _probed(problems: list[str]) -> JSONResponse:
 def _explain(error: Exception) -> tuple[int, str, dict[str, str]]:
     """Status, sentence and headers for an exception."""
     first = error.errors()[0] if isinstance(error, RequestValidationError) else None
-    is_too_large = isinstance(error, OverflowError) or (isinstance(error, DataError) and "out of range" in str(error))
-    if is_too_large or (first and first["loc"][0] == "path"):
+    is_out_of_range = isinstance(error, exc.DataError) and "out of range" in str(error)
+    if isinstance(error, OverflowError) or is_out_of_range or (first and first["loc"][0] == "path"):
         error = HTTPException(404)  # /services/abc, where a number belongs, or one that no database has
-    if isinstance(error, NoConnection):  # every connection of PostgreSQL's is taken
+    if isinstance(error, exc.TimeoutError):  # every connection of PostgreSQL's is taken
         error = Busy()
     if isinstance(error, Refused):
         return error.status, str(error), {"WWW-Authenticate": "Bearer"} if error.status == 401 else error.headers

@@ -282,9 +282,8 @@ def make_token(
     if wrong := [scope for scope in scopes.split() if scope != READ and not scope.startswith("/")]:
         raise Refused(422, f"{wrong[0]!r} is no scope; write {READ}, or a path as in /domains")
     secret, only = new_token("pyops_"), " ".join(scopes.split())
-    row = Token(name=name, role=known_role(role), fingerprint=fingerprint(secret), scopes=only, user_id=owner)
-    row.expires_at = expires_at
-    db.add(row)
+    given: dict[str, Any] = {"scopes": only, "expires_at": expires_at, "user_id": owner}
+    db.add(Token(name=name, role=known_role(role), fingerprint=fingerprint(secret), **given))
     return secret
 
 

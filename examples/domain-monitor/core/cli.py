@@ -14,34 +14,33 @@ import click
 import uvicorn
 from jinja2 import TemplateError
 from sqlalchemy import select
-from sqlmodel import col
+from sqlmodel import SQLModel, col
 from starlette.responses import HTMLResponse
 
-from . import auth, log, marks, migrations, security, settings
-from .app import App
+from . import auth, crypto, log, marks, migrations, security, settings
+from .app import App, ready
 from .db import Actor, Session
 from .errors import CoreError, UserError, in_one_line
 from .jobs import LIVE, Job, JobRun, RunLog
 from .pages import Runtime
 from .scheduler import ask
 from .time import in_days
+from .ui import CORE
 
 NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --role admin"
 QUIET: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "proxy_headers": False}
 WATCHED = {"reload_dirs": ["app", "core", "migrations"], "reload_includes": ["*.html", "*.py"]}
-BROKEN = """<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>Not started</title>
-<h1>The tool does not start</h1><p><code>{}</code></p><p>Save the file; this page comes back.</p>"""
 HOST = click.option("--host", help="The address to listen on; HOST otherwise.")
 PORT = click.option("--port", type=int, help="The port to listen on; PORT otherwise.")
 NAME = click.argument("name")
 ROLE = click.option("--role", default="viewer", show_default=True, help=", ".join(marks.ROLES))
-SERVED_AT = "url"  # in the data folder: where the tool was served last
 COMMAND_LINE = Actor("command line", "cli")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 users = click.Group("users", help="People who may sign in.")
 token = click.Group("token", help="API tokens, for programs.")
 jobs = click.Group("jobs", help="What runs by itself.")
-cli = click.Group("core", commands=[users, token, jobs], help=__doc__, context_settings=CONTEXT)
+secrets = click.Group("secrets", help="What is stored encrypted, and its key.")
+cli = click.Group("core", commands=[users, token, jobs, secrets], help=__doc__, context_settings=CONTEXT)
 
 
 def main() -> None:
@@ -77,12 +76,9 @@ def opened() -> Iterator[Runtime]:
 
 def write(change: Callable[[Session], str]) -> None:
     """Change something in one transaction, and print what came of it; a path as an address where people reach it."""
-    with opened() as runtime:
-        with runtime.database.write(COMMAND_LINE) as db:
-            said = change(db)
-        here, served = runtime.settings, runtime.settings.data_dir / SERVED_AT
-        url = served.read_text() if served.exists() and not here.base_url else here.url
-    click.echo(f"{url}{said}" if said.startswith("/") else said)
+    with opened() as runtime, runtime.database.write(COMMAND_LINE) as db:
+        said = change(db)
+    click.echo(f"{runtime.settings.url}{said}" if said.startswith("/") else said)
 
 
 @cli.command()
@@ -109,9 +105,11 @@ def _serve(host: str | None, port: int | None, *, reload: bool = False, workers:
         upgrade_all(runtime)
         here = runtime.settings
         host, port = host or here.host, here.port if port is None else port
-        _check_port(host, port)
+        try:  # before a link is printed that leads to somebody else
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except OSError as error:
+            raise UserError(f"cannot listen there: {error.strerror}; choose another: --port 8001") from error
         url = here.model_copy(update={"host": host, "port": port}).url
-        (here.data_dir / SERVED_AT).write_text(url)
         with runtime.database.write(COMMAND_LINE) as db:
             if reload or auth.nobody_signed_in_yet(db):
                 way = f"{url}{auth.make_link(db, admin)}" if (admin := _first_admin(db)) else NO_ADMIN
@@ -130,21 +128,8 @@ def reloaded() -> Any:
     except Exception as error:  # the boundary to the project's code: the next save may have mended it
         said = in_one_line(error, settings.PROJECT)
         click.echo(f"\n  error: {said}\n", err=True)
-        return broken(said)
-
-
-def broken(text: str) -> HTMLResponse:
-    """An ASGI app whose every page is one error, and asks again every two seconds."""
-    headers = {"Content-Security-Policy": security.POLICY, "Cache-Control": "no-store"}
-    return HTMLResponse(BROKEN.format(escape(text)), 503, headers)
-
-
-def _check_port(host: str, port: int) -> None:
-    """Raise UserError when the port cannot be listened on: before a link is printed that leads to somebody else."""
-    try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
-    except OSError as error:
-        raise UserError(f"cannot listen there: {error.strerror}; choose another: --port 8001") from error
+        headers = {"Content-Security-Policy": security.POLICY, "Cache-Control": "no-store"}
+        return HTMLResponse((CORE / "templates" / "broken.html").read_text().format(escape(said)), 503, headers)
 
 
 def _first_admin(db: Any) -> auth.User | None:
@@ -203,8 +188,7 @@ def get(path: str, role: str) -> None:
         browser = TestClient(as_somebody, base_url="http://localhost", headers={"accept": "text/html"})
         answer = browser.get(path, follow_redirects=False)
     click.echo(answer.text)
-    if answer.status_code >= 400:
-        sys.exit(1)
+    sys.exit(answer.status_code >= 400)
 
 
 @cli.command()
@@ -249,15 +233,6 @@ def make_link(name: str) -> None:
     write(lambda db: auth.make_link(db, _user(db, name)))
 
 
-@users.command("password")
-@NAME
-def set_password(name: str) -> None:
-    """Set a user's password; it is asked for, or read from standard input."""
-    is_asked = sys.stdin.isatty()
-    typed = click.prompt("Password", hide_input=True, confirmation_prompt=True) if is_asked else sys.stdin.readline()
-    write(lambda db: auth.set_password(db, _user(db, name), typed.rstrip("\n")))
-
-
 def _user(db: Session, name: str) -> auth.User:
     if (user := auth.find_user(db, name)) is None:
         raise UserError(f"there is no user {name!r}; see: python -m core users list")
@@ -273,6 +248,16 @@ def create_token(name: str, role: str, scopes: tuple[str, ...], days: int | None
     """Make an API token and print it; it is not shown again. Send it as `Authorization: Bearer`."""
     until = in_days(days) if days else None
     write(lambda db: auth.make_token(db, name, role, scopes=" ".join(scopes), expires_at=until))
+
+
+@secrets.command("rotate")
+def rotate_key() -> None:
+    """Encrypt every stored secret with a new key, while the tool runs; the older ones stay for older backups."""
+    with opened() as runtime:
+        if behind := ready(runtime):
+            raise UserError("; ".join(behind))
+        done = crypto.rotate(runtime.database, COMMAND_LINE, SQLModel.metadata)
+    click.echo(f"encrypted with a new key: {done}; delete the older lines of {crypto.KEY_FILE} with the older backups")
 
 
 @jobs.command("list")
@@ -311,5 +296,4 @@ def run_job(name: str, params: tuple[str, ...]) -> None:
         finally:  # Ctrl-C ends the run; a run that failed gets its retry queued
             scheduler.runner.stop()
         click.echo(state)
-        if state != "succeeded":
-            sys.exit(1)
+        sys.exit(state != "succeeded")

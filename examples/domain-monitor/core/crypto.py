@@ -1,4 +1,4 @@
-"""Secrets at rest: one key file in the data folder, and a column type that encrypts with it."""
+"""Secrets at rest: a key file in the data folder, a column type that encrypts with it, and a new key for both."""
 
 import contextlib
 import hashlib
@@ -10,9 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Connection, Dialect, MetaData, Text, func, inspect, select
+from sqlalchemy import Column, Connection, Dialect, MetaData, Text, func, inspect, select, tuple_, type_coerce, update
 from sqlalchemy.types import TypeDecorator
 
+from .audit import Actor, Change
 from .errors import CoreError, UserError
 
 KEY_FILE = "secret.key"
@@ -40,12 +41,20 @@ class Keyring:
         """The keys of the key file; it is made with a fresh one, readable by its owner only, when there is none."""
         keyring = cls(data_dir / KEY_FILE)
         if not keyring.path.exists():
-            with TemporaryDirectory(dir=data_dir, prefix=KEY_FILE) as folder, contextlib.suppress(FileExistsError):
-                (draft := Path(folder, KEY_FILE)).touch(0o600)
-                draft.write_text(f"{Fernet.generate_key().decode()}\n")
-                os.link(draft, keyring.path)  # unless another process was first: its key is the key
+            with contextlib.suppress(FileExistsError):  # another process's key is the key
+                keyring.add(Fernet.generate_key().decode())
         keyring._read()  # a broken file is told at start
         return keyring
+
+    def add(self, key: str) -> None:
+        """Put a key in front of those in the file, whole or not at all; its owner stays."""
+        path, older = self.path.resolve(), self.path.read_text() if self.path.exists() else ""
+        with TemporaryDirectory(dir=path.parent, prefix=KEY_FILE) as folder:
+            (draft := Path(folder, KEY_FILE)).touch(0o600)
+            draft.write_text(f"{key}\n{older}")
+            if older:
+                os.chown(draft, path.stat().st_uid, path.stat().st_gid)
+            (os.replace if older else os.link)(draft, path)  # a first one, unless another process was faster
 
     def encrypt(self, text: str) -> str:
         """Ciphertext of a text, as URL-safe base64."""
@@ -72,18 +81,39 @@ class Keyring:
             raise UserError(f"{KEY_FILE} holds no valid key; restore it from your backup, {lost}") from error
 
 
+def encrypted_columns(connection: Connection, metadata: MetaData) -> list[Column[Any]]:
+    """Every Encrypted column that a database has."""
+    there = inspect(connection)
+    names = {table: {column["name"] for column in there.get_columns(table)} for table in there.get_table_names()}
+    columns = [column for table in metadata.tables.values() for column in table.c if isinstance(column.type, Encrypted)]
+    return [column for column in columns if column.name in names.get(column.table.name, ())]
+
+
 def refuse_lost_key(path: Path, connection: Connection, metadata: MetaData) -> None:
     """Raise UserError when a database holds what only a key that is gone can read: a new one would hide the loss."""
-    tables = [table for table in metadata.tables.values() if inspect(connection).has_table(table.name)]
-    columns = [column for table in tables for column in table.c if isinstance(column.type, Encrypted)]
+    columns = encrypted_columns(connection, metadata)
     if held := [str(one) for one in columns if connection.execute(select(func.count(one))).scalar()]:
+        lost = f"{path} is gone, and nothing else reads {', '.join(held)}; put it back from your backup"
         new = f"""python -c "from core.crypto import *; Keyring.load(Path('{path.parent}'))\""""
-        lost = f"{path} is gone, and nothing else reads {', '.join(held)}"
-        raise UserError(f"{lost}; put it back from your backup, or make a new key and type them again: {new}")
+        raise UserError(f"{lost}, or make a new key and type them again: {new}")
 
 
-class Unreadable(dict[str, Any]):
-    """What stands for an encrypted value that none of our keys opens: empty, so that it is asked for again."""
+def rotate(database: Any, actor: Actor, metadata: MetaData) -> int:
+    """Encrypt every stored secret with a new key, put in front of the older ones; how many. What no key opens stays."""
+    done = 0
+    with database.write(actor) as db:  # one transaction: nobody writes with the older key meanwhile
+        columns = encrypted_columns(db.connection(), metadata)
+        database.keyring.add(Fernet.generate_key().decode())
+        os.sync()  # the key is on the disk before what needs it
+        for column in columns:
+            named = column.table.primary_key.columns
+            for *row, token in db.execute(select(*named, type_coerce(column, Text)).where(column.is_not(None))).all():
+                with contextlib.suppress(CoreError):
+                    secret = json.loads(database.keyring.decrypt(token))
+                    mine = update(column.table).where(tuple_(*named) == tuple(row)).values({column: secret})
+                    done += db.connection().execute(mine).rowcount
+        db.changes.append(Change("rotate", KEY_FILE, "", {}, {"encrypted": done}))
+    return done
 
 
 class Encrypted(TypeDecorator[Any]):
@@ -100,4 +130,4 @@ class Encrypted(TypeDecorator[Any]):
         try:
             return None if value is None else json.loads(dialect.pyops_keyring.decrypt(value))  # type: ignore[attr-defined]
         except CoreError:  # a page that shows it masked, or takes a new one, goes on
-            return Unreadable()
+            return {}

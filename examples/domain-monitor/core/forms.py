@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 from sqlalchemy import Column, String, delete, inspect, select
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import AutoString, SQLModel, col
@@ -32,7 +33,6 @@ _NUMBER = int | float | Decimal
 _KINDS: dict[Any, str] = {Enum: "select", bool: "checkbox", _NUMBER: "number", datetime: "datetime", date: "date"}
 _LIMITS = ("ge", "le", "decimal_places", "min_length", "max_length")
 _NAMES = ("name", "title", "label")
-_DATA = TypeAdapter(dict[str, Any])
 
 
 class SentForm(SQLModel, table=True):
@@ -48,10 +48,6 @@ class SentForm(SQLModel, table=True):
 
 class SentAgain(Exception):
     """The same form came twice; its argument is the SentForm of the first time."""
-
-
-class Unsaved(Refused):
-    """The database refuses a valid form; asked again, its action finds that said in the form."""
 
 
 @dataclass
@@ -88,7 +84,7 @@ class FormView:
 
     def json(self) -> dict[str, Any]:
         """The data as JSON can hold it."""
-        return dict(_DATA.dump_python(self.data, mode="json"))
+        return {name: to_jsonable_python(value) for name, value in self.data.items()}
 
     def reject(self, name: str, error: str) -> None:
         """Say what is wrong with one field, or with the whole form (name "")."""
@@ -234,8 +230,6 @@ class Form:
                 shown.reject(one.name, f"{value} is taken.")
             if is_changed and (view.error or value != stored):
                 view.stored = one.said(stored, options[one.name])
-        if self in db.info and shown.is_valid:  # the database refused it when this action was asked first
-            shown.reject("", db.info[self])
         if any(view.stored for view in shown.fields):
             shown.reject("", CHANGED)
         if (sent := _sent(db, typed)) and shown.is_valid:  # last, for its twin may have taken the name by now
@@ -271,9 +265,8 @@ class Form:
         try:
             db.flush()
         except (IntegrityError, DataError) as error:  # a rule that the form does not know, or somebody was faster
-            kind, said = Refused if self in db.info else Unsaved, str(error.orig).partition("\n")[0]
-            db.info.update({self: f"The database refuses this: {said}.", "sent": None})
-            raise kind(409, db.info[self]) from error
+            said = str(error.orig).partition("\n")[0]
+            raise Refused(409, f"The database refuses this: {said}. Nothing was saved.") from error
         return target
 
     def _hidden(self, db: Session, row: SQLModel | None) -> dict[str, str]:

@@ -5,10 +5,12 @@ import contextlib
 import functools
 import json as jsonlib
 import logging
-import threading
+import socket
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import KW_ONLY, dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus, unquote
 
@@ -21,12 +23,16 @@ BUSY = {"GET": {429, 502, 503, 504}, "POST": {429, 503}}  # what a gateway lost 
 BACKOFF_S = 0.5  # before the second attempt, three times as long before each later one
 LONGEST_WAIT_S = 90.0  # a server that asks for more is not asked again now
 LEAST_SECRET = 4  # characters: masking a shorter one would only garble the text
+NAT64 = ip_network("64:ff9b::/96")  # an IPv4 address in its last four bytes (RFC 6052)
+# What Python 3.11 may take for global: all of IPv6 that is not given out, 6to4, which carries any IPv4 address,
+# documentation, protocol assignments.
+NOBODYS = [*map(ip_network, "::/3 4000::/2 8000::/1 2002::/16 3fff::/20 192.0.0.0/24 192.88.99.0/24".split())]
 
 Params = Mapping[str, str | int] | None
 Reason = Literal["unreachable", "timeout", "tls", "broken", "too large", "unreadable", "private"]
 
 _log = logging.getLogger(__name__)
-_thread = threading.local()
+_reasons = ContextVar[list[str] | None]("reasons", default=None)  # of one call: its thread goes on to the next one
 _tls = functools.cache(httpx2.create_ssl_context)  # shared: building one takes 40 ms of processor time
 
 
@@ -39,15 +45,36 @@ class HttpError(CoreError):
 
 
 def forbid(reason: str) -> Callable[[], None]:
-    """Refuse this thread's requests, as "a write is open", until the returned function is called, from any thread."""
-    _thread.reasons = reasons = [reason]
+    """Refuse requests made from here, as "a write is open", until the returned function is called, from any thread."""
+    _reasons.set(reasons := [reason])
     return reasons.clear
 
 
 def forbidden() -> str | None:
-    """Why this thread must not wait on the network now; None when it may."""
-    reasons: list[str] = getattr(_thread, "reasons", [])
-    return reasons[0] if reasons else None
+    """Why nobody must wait on the network here and now; None when one may."""
+    return next(iter(_reasons.get() or ()), None)
+
+
+def is_public(text: str) -> bool:
+    """Whether an IP address is on the open internet; what stands for an IPv4 address is where that one is."""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        last_bytes = IPv4Address(int(address) & 0xFFFF_FFFF) if address in NAT64 else None
+        address = address.ipv4_mapped or last_bytes or address
+    return address.is_global and not address.is_multicast and not any(address in network for network in NOBODYS)
+
+
+class _OpenInternet(httpx2.HTTPTransport):
+    """Connects to the very address that was looked at, so that a second look-up cannot lead elsewhere."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Ask the host's best address, if all are public; the certificate must be for the name."""
+        host = request.extensions.setdefault("sni_hostname", request.url.raw_host.decode())
+        found = [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+        if inside := [address for address in found if not is_public(address)]:
+            raise HttpError(f"{host} is {inside[0]}, which is not on the open internet", reason="private")
+        request.url = request.url.copy_with(host=found[0])
+        return super().handle_request(request)
 
 
 @dataclass(frozen=True)
@@ -82,12 +109,15 @@ class Client(contextlib.AbstractContextManager["Client"]):
 
     Connect errors, 429 and 503 are tried again; 502, 504 and a reply that broke off only for GET. `busy` finds "come
     back later" in a reply of another form: the seconds asked for, 0 to leave them to us, None for other replies.
+    `auth` is a user and a password, or signs each request at the last moment. With `public_only`, for addresses that
+    somebody typed in or another server named, it reaches the open internet alone, and asks no proxy, which could not.
     """
 
     base_url: str
     _: KW_ONLY
     headers: Mapping[str, str] = field(default_factory=dict)
-    auth: tuple[str, str] | None = None
+    auth: tuple[str, str] | Callable[[httpx2.Request], httpx2.Request] | None = None
+    public_only: bool = False
     timeout_s: float = 30.0
     min_interval_s: float = 0.0
     attempts: int = 4
@@ -95,7 +125,6 @@ class Client(contextlib.AbstractContextManager["Client"]):
     secrets: tuple[str, ...] = ()
     busy: Callable[[Reply], float | None] = lambda reply: None
     sleep: Callable[[float], None] = time.sleep
-    transport: httpx2.BaseTransport | None = None
 
     def __post_init__(self) -> None:
         for name in ("httpx2", "httpcore2"):  # their own lines would carry whole URLs and headers
@@ -105,9 +134,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
             url = httpx2.URL(self.base_url)
         except httpx2.InvalidURL as error:
             raise HttpError(self.mask(f"{self.base_url!r} is no address: {error}"), reason="unreachable") from None
-        own: dict[str, Any] = {"auth": self.auth, "verify": _tls(), "transport": self.transport}
-        may_proxy = self.transport is None and url.host not in LOOPBACK  # no proxy reaches this machine
-        self._http = httpx2.Client(base_url=url, trust_env=may_proxy, **own)
+        direct = _OpenInternet(verify=_tls()) if self.public_only else None
+        may_proxy = url.host not in LOOPBACK  # no proxy reaches this machine
+        self._http = httpx2.Client(base_url=url, trust_env=may_proxy, auth=self.auth, verify=_tls(), transport=direct)
         self._http.headers.update({"User-Agent": "pyops", **self.headers})
         self._http.timeout = httpx2.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0))
 
@@ -124,8 +153,9 @@ class Client(contextlib.AbstractContextManager["Client"]):
 
     def mask(self, text: str) -> str:
         """Replace every secret of this client in a text by ***."""
-        basic = base64.b64encode(":".join(self.auth or ()).encode()).decode()
-        for secret in sorted({*self.secrets, *(self.auth or ())[1:], basic}, key=len, reverse=True):
+        pair = self.auth if isinstance(self.auth, tuple) else ()
+        basic = base64.b64encode(":".join(pair).encode()).decode()
+        for secret in sorted({*self.secrets, *pair[1:], basic}, key=len, reverse=True):
             for spelling in (secret, quote(secret, safe=""), quote_plus(secret)):
                 text = text.replace(spelling, "***") if len(secret) >= LEAST_SECRET else text
         return text
@@ -169,7 +199,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
                         raise HttpError(f"{safe} sent more than {self.max_bytes:,} bytes", reason="too large")
                     if time.monotonic() > give_up_at:
                         raise httpx2.ReadTimeout("")
-        except (httpx2.RequestError, UnicodeError) as error:  # UnicodeError: a host name longer than any
+        except (httpx2.RequestError, OSError, UnicodeError) as error:  # UnicodeError: a host name longer than any
             raise self._failure(error, request.method, safe) from None  # the cause may quote a header
         return Reply(response.status_code, response.headers, bytes(body), safe)
 
@@ -177,7 +207,7 @@ class Client(contextlib.AbstractContextManager["Client"]):
         why = self.mask(str(error))
         if "[SSL" in why:
             return HttpError(f"{safe} shows no certificate to trust: {why}", reason="tls")
-        if isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError | httpx2.ProxyError | UnicodeError):
+        if isinstance(error, httpx2.ConnectTimeout | httpx2.ConnectError | httpx2.ProxyError | OSError | UnicodeError):
             return HttpError(f"{safe} cannot be reached: {why}", reason="unreachable", again=True)
         if isinstance(error, httpx2.TimeoutException):
             return HttpError(f"{safe} did not answer within {self.timeout_s:g} s", reason="timeout")

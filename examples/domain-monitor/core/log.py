@@ -10,7 +10,7 @@ import structlog
 from .settings import Settings
 
 get: Callable[[str], structlog.stdlib.BoundLogger] = structlog.stdlib.get_logger  # log.info("event", key=value)
-context = structlog.contextvars.bound_contextvars  # every line logged inside carries its values
+context, values = structlog.contextvars.bound_contextvars, structlog.contextvars.get_contextvars  # of each line inside
 
 
 def configure(settings: Settings) -> None:
@@ -24,13 +24,9 @@ def configure(settings: Settings) -> None:
     last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *(json if as_json else on_terminal)]
     handler = logging.StreamHandler()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(settings.log_level.upper())
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     for noisy in ("httpx2", "httpcore2", "apscheduler", "alembic", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
+    every = [*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+    factory, kind = structlog.stdlib.LoggerFactory(), structlog.stdlib.BoundLogger
+    structlog.configure(every, logger_factory=factory, wrapper_class=kind)

@@ -18,15 +18,17 @@ _PATH = re.compile(r"/|(/([\w.~-]|{\w+(:\w+)?})+)+/?")
 _PROJECT = Path(__file__).resolve().parents[1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What a decorator leaves on a function, which stays the function it was."""
+    """What a decorator leaves on a function, which stays the function it was; `role` is the least that may use it."""
+
+    role: Role = "viewer"
 
     def __call__(self, function: Function) -> Function:
         """Mark a function; DeclarationError when the mark is wrong, or nobody could read what the function is for."""
         wrong = self._wrong(function)
-        if (role := getattr(self, "role", ROLES[0])) not in ROLES:
-            wrong = f"role={role!r} is no role; use one of {', '.join(ROLES)}."
+        if self.role not in ROLES:
+            wrong = f"role={self.role!r} is no role; use one of {', '.join(ROLES)}."
         if not summary(function):
             example = '"""Every domain we own, the most urgent first."""'
             wrong = f"{function.__name__} has no docstring; write one sentence, people read it: {example}"
@@ -42,6 +44,8 @@ class Mark:
 @dataclass(frozen=True)
 class _Surface(Mark):
     path: str
+    _: KW_ONLY
+    public: bool = False
 
     def _wrong(self, function: Callable[..., Any]) -> str:
         better = self.path.strip("/").partition("?")[0].replace(" ", "-")
@@ -49,19 +53,16 @@ class _Surface(Mark):
         return "" if _PATH.fullmatch(self.path) else wrong
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PageMark(_Surface):
     """Marks a function as a page: GET `path` shows the View that it returns; `nav` puts it in the menu.
 
     A public one's `nav` is a button of the sign-in page instead.
     """
 
-    _: KW_ONLY
     method = "GET"
     nav: str | None = None
     icon: str = "file-text"
-    role: Role = "viewer"
-    public: bool = False
     badge: Callable[[Any], int] | None = None  # counts what wants attention there, on every page: it must be quick
 
     def is_for(self, user: Any) -> bool:
@@ -69,14 +70,12 @@ class PageMark(_Surface):
         return bool(self.nav) and (not self.public and user.can(self.role) if user else self.public)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ActionMark(_Surface):
     """Marks a function as an action: POST `path` runs it in one transaction; it returns where to Go."""
 
-    _: KW_ONLY
     method = "POST"
     role: Role = "operator"
-    public: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +111,6 @@ class CardMark(Mark):
 
     title: str = ""
     _: KW_ONLY
-    role: Role = "viewer"
     wide: bool = False
 
     def _wrong(self, function: Callable[..., Any]) -> str:
@@ -121,19 +119,13 @@ class CardMark(Mark):
 
 def of(value: object) -> Mark | None:
     """The mark on a function, or None."""
-    mark = getattr(value, _ATTRIBUTE, None) if inspect.isfunction(value) else None
-    return mark if isinstance(mark, Mark) else None
-
-
-def where(function: Callable[..., Any]) -> str:
-    """The place of a function for an error message, as file:line."""
-    code = inspect.unwrap(function).__code__
-    return _place(code.co_filename, code.co_firstlineno)
+    return getattr(value, _ATTRIBUTE, None) if inspect.isfunction(value) else None
 
 
 def mistake(function: Callable[..., Any], text: str) -> DeclarationError:
-    """What is wrong with a declaration, with its place."""
-    return DeclarationError(f"{where(function)}: {text}")
+    """What is wrong with a declaration, with its place as file:line."""
+    code = inspect.unwrap(function).__code__
+    return DeclarationError(f"{_place(code.co_filename, code.co_firstlineno)}: {text}")
 
 
 def declared_here() -> str:

@@ -4,11 +4,11 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 from urllib.parse import quote, unquote, urlencode
 
 from anyio import CapacityLimiter, to_thread
@@ -21,7 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from . import forms, log, marks, security
 from .auth import Identity
 from .db import Database, Session
-from .errors import CoreError, DeclarationError, Refused, in_one_line
+from .errors import DeclarationError, Refused, in_one_line
 from .marks import ActionMark, CardMark, PageMark, Role
 from .settings import DEVELOPMENT, PROJECT, Settings
 from .tables import TYPES, TableView, UrlState, export
@@ -161,14 +161,11 @@ def _run(request: Request, function: Callable[..., Any], values: dict[str, Any],
         response = _finish(request, function, result, owner)
         status = response.status_code
         return response
-    except forms.Unsaved:  # asked again, the action finds in its form why
-        session.rollback()
-        return _run(request, function, values, owner)
     except DBAPIError as error:
         if not re.search("readonly database|read-only transaction", str(error)):
             raise
         what = f"{function.__name__} is a page and cannot write; do it in a function marked with @action."
-        raise CoreError(f"{marks.where(function)}: {what}") from error
+        raise marks.mistake(function, what) from error
     finally:
         security.settle(request.scope, status)
 
@@ -179,7 +176,11 @@ def _finish(request: Request, function: Callable[..., Any], result: object, owne
         table = result.tables.get(asked.get("table") or next(iter(result.tables), ""))
         if table and request.method == "GET" and (kind := asked.get("format")) in TYPES:
             return export(table, kind, serving(request).database.read)
-        return render(request, result, function=function, owner=owner)
+        nav, name = getattr(marks.of(function), "nav", ""), function.__name__.replace("_", " ").capitalize()
+        result.title = result.title or nav or name
+        if result.subtitle is None:
+            result.subtitle = marks.summary(function)
+        return render(request, result, owner=owner)
     if isinstance(result, Go):
         response = RedirectResponse(result.url, 303)
         if result.toast:
@@ -191,7 +192,7 @@ def _finish(request: Request, function: Callable[..., Any], result: object, owne
     raise marks.mistake(function, f"{function.__name__} returned {result!r}; return a View, a Go or a Response.")
 
 
-def render(request: Request, view: View, *, function: Callable[..., Any] | None = None, owner: str = "") -> Response:
+def render(request: Request, view: View, *, owner: str = "") -> Response:
     """A view as an answer: the block that htmx asks for, else the whole page; 304 when it has not changed."""
     here = serving(request)
     name = view.template if "/" in view.template else f"{owner}/{view.template}"
@@ -200,7 +201,7 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
     identity: Identity | None = request.scope["state"].get("identity")
     for table in view.tables.values():
         table.allow(identity.can if identity else lambda _: False)
-    context = {**here.app.context(request), **view.data, TOAST: toast, "page": _heading(view, function)}
+    context = {**here.app.context(request), **view.data, TOAST: toast, "page": view}
     headers = {"Vary": _VARY, "Cache-Control": "private, no-cache"}
     block = target_block(request)
     html = here.app.templates.render_block(name, block, context) if block else None
@@ -221,13 +222,6 @@ def render(request: Request, view: View, *, function: Callable[..., Any] | None 
     if toast:
         response.delete_cookie(cookie)
     return response
-
-
-def _heading(view: View, function: Callable[..., Any] | None) -> Mapping[str, str]:
-    if function is None:
-        return {"title": view.title, "subtitle": view.subtitle or ""}
-    title = view.title or getattr(marks.of(function), "nav", "") or function.__name__.replace("_", " ").capitalize()
-    return {"title": title, "subtitle": marks.summary(function) if view.subtitle is None else view.subtitle}
 
 
 def access(role: Role, *, writing: Role | None = None) -> Callable[[HTTPConnection], Awaitable[None]]:
@@ -278,9 +272,8 @@ def _shown(request: Request, db: Session, folder: str, function: Callable[..., A
     here, user = serving(request), request.scope["state"]["identity"]
     shown = {"mark": mark, "name": function.__name__, "note": marks.summary(function), "made": None}
     try:
-        taken = inspect.signature(function, eval_str=True).parameters.items()
-        kinds = {name: getattr(declared.annotation, "__origin__", declared.annotation) for name, declared in taken}
-        given = (db, user, here.settings)
+        kinds, given = get_type_hints(function), (db, user, here.settings)
+        kinds.pop("return", None)
         made = function(**{name: next(one for one in given if isinstance(one, kind)) for name, kind in kinds.items()})
         if not isinstance(made, View):
             return {**shown, "made": made}

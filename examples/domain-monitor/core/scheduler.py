@@ -46,7 +46,7 @@ class Scheduler:
 
     def __init__(self, jobs: dict[str, DeclaredJob], database: Database, runner: "Runner") -> None:
         self.jobs, self.database, self.runner = jobs, database, runner
-        self.ticked_at = now()
+        self.ticked_at = datetime.now(UTC)  # the machine's own: a test's clock makes nothing due
         self._clock = BackgroundScheduler(timezone=UTC)
         self._next: dict[str, datetime] = {}  # when a job is looked at again; at the start at once, to catch up
         self._awake_at = EPOCH  # since when the clock goes on without a jump, after which every run looks dead
@@ -72,11 +72,12 @@ class Scheduler:
     @property
     def is_ticking(self) -> bool:
         """Whether the clock has been heard of lately."""
-        return (now() - self.ticked_at).total_seconds() < LONGEST_SILENCE_S
+        return (datetime.now(UTC) - self.ticked_at).total_seconds() < LONGEST_SILENCE_S
 
     def sweep(self) -> None:
         """One beat: claim what is due, settle runs that died, start runs that are queued."""
-        before, self.ticked_at = self.ticked_at, (at := now())  # first: a busy database does not stop the clock
+        at = datetime.now(UTC)
+        before, self.ticked_at = self.ticked_at, at  # first: a busy database does not stop the clock
         if not timedelta() <= at - before < LONGEST_PAUSE:  # the clock was set, or the machine slept
             self._next, self._awake_at = {}, at
         try:
@@ -93,8 +94,8 @@ class Scheduler:
             for run in waiting:  # one whose job is running already holds up no other
                 if len(self.runner.watchers) < RUNS_AT_ONCE and self.take(run):
                     self.runner.start(self.jobs[run.job], run)
-        except Busy:  # the next beat tries again, so that no due time is lost
-            logger.warning("a beat was cut short, the database is busy")
+        except Busy as error:  # the next beat tries again, so that no due time is lost
+            logger.warning("a beat was cut short", error=str(error))
 
     def claim(self, job: DeclaredJob, at: datetime) -> int | None:
         """Claim a job's last due time since it is known, if nobody has and it is not paused: the run's id, or None."""

@@ -5,7 +5,7 @@ import tomllib
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
@@ -23,11 +23,9 @@ _PASSWORD = re.compile(rf"""((?:{_SECRET.pattern})\w*['"]?\s*[:=]\s*['"]?|://[^/
 
 
 def _project_name() -> str:
-    """The title in pyproject.toml, else the project's name there, else the folder's."""
-    with suppress(OSError, tomllib.TOMLDecodeError):
-        project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
-        title = project.get("tool", {}).get("pyops", {}).get("title")
-        return str(title or project.get("project", {}).get("name", PROJECT.name))
+    """The title in pyproject.toml, else the folder's name."""
+    with suppress(OSError, tomllib.TOMLDecodeError, KeyError):
+        return str(tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["pyops"]["title"])
     return PROJECT.name
 
 
@@ -56,32 +54,22 @@ class Settings(BaseSettings):
     proxy_groups_header: str = Field("", description="Names their groups, with commas.")
     proxy_roles: dict[str, Role] = Field({}, description="The role that a group gives, as JSON; * is everybody.")
     notify: list[Channel] = Field([], description="Who hears of findings, as JSON; see the guide.")
-    timezone: str = Field("UTC", description="In which cron expressions are read, as in Europe/Paris.")
+    timezone: ZoneInfo = Field(ZoneInfo("UTC"), description="In which cron expressions are read, as in Europe/Paris.")
     session_days: int = Field(14, ge=1, description="How long a sign-in lasts without a visit.")
     runs_kept_days: int = Field(90, ge=1, description="How long runs and logs are kept; a job's last 50 stay.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged.")
     log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal.")
 
-    @field_validator("timezone")
-    @classmethod
-    def _known_timezone(cls, name: str) -> str:
-        if name not in available_timezones():
-            raise ValueError(f"{name!r} is no time zone; write it like Europe/Paris")
-        return name
-
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
         url = url.replace("postgres://", "postgresql://", 1)  # as Heroku writes it
-        try:
+        with suppress(ArgumentError, ValueError):  # whose text repeats the URL, password and all
             parts = make_url(url or "postgresql://")
-        except (ArgumentError, ValueError):  # whose text repeats the URL, password and all
-            raise ValueError("it cannot be read; write it like sqlite:////srv/tool.db") from None
-        if parts.get_backend_name() not in ("sqlite", "postgresql"):
-            raise ValueError(f"{parts.get_backend_name()!r} is not supported; use sqlite or postgresql")
-        if parts.get_backend_name() == "sqlite" and parts.database in (None, "", ":memory:"):
-            raise ValueError("name a file, for each connection would have a memory of its own: sqlite:////srv/tool.db")
-        return url
+            is_file = parts.get_backend_name() == "sqlite" and parts.database not in (None, "", ":memory:")
+            if is_file or parts.get_backend_name() == "postgresql":
+                return url
+        raise ValueError("write it like sqlite:////srv/tool.db, a file, or postgresql://user@host/name")
 
     @property
     def url(self) -> str:

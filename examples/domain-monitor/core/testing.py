@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy import select
 from sqlmodel import col
 from starlette.testclient import TestClient
 
-from . import alerts, auth, cli, crypto, http, marks, migrations, scheduler
+from . import alerts, auth, cli, crypto, http, marks, migrations, scheduler, time
 from .app import App
 from .db import Actor, Database, Session
 from .jobs import JobRun, Run, RunLog
@@ -132,6 +133,17 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Outside:
     """Every other server: `outside["https://example.com/health"] = 200`; nothing else is answered."""
     monkeypatch.setattr(http, "outside", found := Outside())
     return found
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Stops `now()` and `today()`; `clock("2027-03-15")`, `clock("2027-03-15 08:30")`; without an offset in UTC."""
+
+    def stop_at(text: str) -> None:
+        moment = datetime.fromisoformat(text)
+        monkeypatch.setattr(time, "frozen", moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC))
+
+    return stop_at
 
 
 @pytest.fixture

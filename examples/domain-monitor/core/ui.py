@@ -73,7 +73,7 @@ class Templates:
         loader = ChoiceLoader([core, FileSystemLoader([PROJECT, *roots])])
         strict: dict[str, Any] = {"autoescape": True, "undefined": StrictUndefined}
         self.environment = Environment(loader=loader, trim_blocks=True, lstrip_blocks=True, **strict)
-        self.environment.globals["static"] = assets.url
+        self.environment.globals |= {"static": assets.url, "zip": zip}
         self.environment.globals["ui"] = self.environment.get_template("core/ui.html").make_module()
 
     def render(self, name: str, context: Mapping[str, Any]) -> str:

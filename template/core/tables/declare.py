@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, RowMapping, TypeDecorator, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .. import marks
-from ..crypto import Encrypted, Unreadable
+from ..crypto import Encrypted
 from ..errors import DeclarationError
 from ..marks import ActionMark, Role, declared_here, mistake
 
@@ -22,7 +22,7 @@ Kind = Literal["text", "choice", "number", "date", "flag"]
 Tone = Literal["", "good", "warn", "bad", "unknown"]
 LONGEST_TEXT, MOST_CHOICES = 60, 200
 LARGEST_NUMBER = 2**63
-UNKNOWN, SECRET, LOST, TONES = "—", "••••", "cannot be read", get_args(Tone)
+UNKNOWN, SECRET, TONES = "—", "••••", get_args(Tone)
 _KINDS: dict[Any, Kind] = {
     bool: "flag", Enum: "choice", int | float | Decimal: "number", date: "date", object: "choice",
 }  # fmt: skip
@@ -97,7 +97,7 @@ class Column:
         if isinstance(value, datetime):
             return Cell(value.isoformat(" ", "minutes")[:16], title=value.isoformat())
         if self.is_secret:
-            return Cell(LOST, tone="bad") if isinstance(value, Unreadable) else Cell(SECRET)
+            return Cell(SECRET) if value else self._nothing  # nothing that can be read
         return Cell(_in_words(value))
 
     def parse(self, text: str) -> Any:

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from core import UserError
-from core.http import HttpError, why_not_public
+from core.http import HttpError, is_public
 
 from .models import State, split
 
@@ -125,8 +125,8 @@ class Looker:
         """Where to connect to: the very addresses that were looked at, so that no second look-up leads elsewhere."""
         found = self.resolve(name, port)
         for address in [] if self.allow_internal else found:
-            if why := why_not_public(address):
-                raise HttpError(f"{name} is {address} ({why}), which is not on the open internet", reason="private")
+            if not is_public(address):
+                raise HttpError(f"{name} is {address}, which is not on the open internet", reason="private")
         return found
 
     async def _shown_by(self, host: str, address: str) -> Shown:

@@ -145,7 +145,7 @@ def test_a_server_on_our_own_network_is_not_asked(
     answer = client.post(f"/sources/new/{kind}", data=data)
     assert answer.status_code == 422
     said = html(answer).one("[role=alert]").text
-    assert "is 10.0.0.7 (private), which is not on the open internet" in said and "SOURCES_INTERNAL=true" in said
+    assert "is 10.0.0.7, which is not on the open internet" in said and "SOURCES_INTERNAL=true" in said
     assert (db.exec(select(Source)).all(), internal) == ([], [])
 
 

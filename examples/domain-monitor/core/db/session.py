@@ -1,6 +1,5 @@
 """The session every handler gets: reads, writes that are recorded, and upserts that diff."""
 
-import math
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -29,7 +28,7 @@ _SECRET = re.compile("passw|passphrase|secret|token|credential|webhook|(api|priv
 _BULK = "pyops_bulk"
 _WRITES = re.compile(r"(?is)(\s|--[^\n]*|/\*.*?\*/)*+(with\b.*\)\s*)?(insert|update|delete|replace)\b")
 _SAY_WHY = "what writes many rows must say why: db.bulk(delete(Model).where(…), why='…')"
-_PLAIN, _NO_JSON = (str, int, float, bool, type(None)), (math.inf, -math.inf)
+_PLAIN, _NO_JSON = (str, int, float, bool, type(None)), {"nan", "inf", "-inf"}
 Model = TypeVar("Model", bound=SQLModel)
 _Given = Mapping[str, Any]
 _Row = dict[str, Any]
@@ -154,7 +153,7 @@ def _by_key(table: Table, rows: Iterable[_Given], names: tuple[str, ...]) -> _Ro
 
 def _shown(table: Table, values: _Row) -> _Row:
     """Values fit for the audit: secrets masked, the rest as JSON can hold it."""
-    told = {n: v if isinstance(v, _PLAIN) and v not in _NO_JSON else str(v) for n, v in values.items()}
+    told = {n: v if isinstance(v, _PLAIN) and str(v) not in _NO_JSON else str(v) for n, v in values.items()}
     return told | {name: MASK for name in _secret_columns(table) if values.get(name) is not None}
 
 

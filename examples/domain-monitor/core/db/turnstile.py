@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+from .. import log
 from ..errors import Busy, CoreError
 
 WAIT_S = 10.0
@@ -26,16 +27,17 @@ class Turnstile:
         self._wait_s = wait_s
         self._gate, self._seat = (Path(f"{database}-{name}") for name in ("gate", "seat"))
         self._guard = threading.Lock()
-        self.queue: dict[int, threading.Event] = {}  # by thread; the first has the seat, or goes for it
+        self.queue: dict[object, threading.Event] = {}  # by who asks; the first has the seat, or goes for it
 
     @contextmanager
     def seat(self) -> Iterator[None]:
         """Hold the seat; Busy when that takes too long."""
-        deadline, thread, turn = time.monotonic() + self._wait_s, threading.get_ident(), threading.Event()
+        deadline, turn = time.monotonic() + self._wait_s, threading.Event()
+        asker = threading.get_ident(), log.values().get("request_id")  # a thread is at the next before one is settled
         with self._guard:
-            if thread in self.queue:
+            if asker in self.queue:
                 raise CoreError("a write is open in this thread already; write in that one, or after it")
-            self.queue[thread] = turn
+            self.queue[asker] = turn
             next(iter(self.queue.values())).set()
         try:
             if not turn.wait(self._wait_s):
@@ -48,9 +50,8 @@ class Turnstile:
             raise Busy from None
         finally:
             with self._guard:
-                del self.queue[thread]
-                if self.queue:
-                    next(iter(self.queue.values())).set()
+                del self.queue[asker]
+                next(iter(self.queue.values()), turn).set()
 
 
 def insist(once: Callable[[], object], *, unless: type[Exception], deadline: float) -> object:

@@ -7,26 +7,26 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal, NamedTuple, get_args
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import TypeAdapter
-from sqlalchemy import ColumnElement, RowMapping, TypeDecorator
+from sqlalchemy import ColumnElement, RowMapping, TypeDecorator, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from .. import marks
-from ..crypto import Encrypted, Unreadable
+from ..crypto import Encrypted
 from ..errors import DeclarationError
 from ..marks import ActionMark, Role, declared_here, mistake
 
 Kind = Literal["text", "choice", "number", "date", "flag"]
 Tone = Literal["", "good", "warn", "bad", "unknown"]
-LONGEST_TEXT = 60
+LONGEST_TEXT, MOST_CHOICES = 60, 200
 LARGEST_NUMBER = 2**63
-UNKNOWN, SECRET, LOST, TONES = "—", "••••", "cannot be read", get_args(Tone)
+UNKNOWN, SECRET, TONES = "—", "••••", get_args(Tone)
 _KINDS: dict[Any, Kind] = {
     bool: "flag", Enum: "choice", int | float | Decimal: "number", date: "date", object: "choice",
 }  # fmt: skip
-_LINKS = ("", "http", "https", "mailto")
+_LINK = re.compile(r"https?://\[?\w|mailto:|[^:/?#]*([/?#]|$)", re.IGNORECASE)  # the last one has no scheme
 BRACES = re.compile(r"{(\w+)(?::\w+)?}")  # of a path, as in /domains/{id:int}
 
 
@@ -79,6 +79,7 @@ class Column:
         self.is_secret = isinstance(one.type, Encrypted)
         self.search, self.filter = self.search and not self.is_secret, bool(self.filter) and not self.is_secret
         self._nothing = Cell(self.empty, tone="unknown")
+        self.choices = select(one).where(one.is_not(None)).distinct().order_by(one).limit(MOST_CHOICES + 1)
 
     def cell(self, value: Any, row: Row) -> Cell:
         """How a value of this column is shown."""
@@ -88,15 +89,15 @@ class Column:
                 return Cell(shown)
             if shown.tone not in TONES:
                 raise mistake(self.show, f"there is no tone {shown.tone!r}; use good, warn, bad, unknown, or none.")
-            return shown if _is_link(shown.href) else shown._replace(href="")  # `javascript:` in data stays text
+            return shown if _LINK.match(shown.href) else shown._replace(href="")  # `javascript:` in data stays text
         if value is None or value == "":
             return self._nothing
         if type(value) is str and not self.is_secret:  # first, for it is what most cells hold
             return Cell(value) if len(value) <= LONGEST_TEXT else Cell(shorten(value), title=value)
         if isinstance(value, datetime):
-            return Cell(f"{value:%Y-%m-%d %H:%M}", title=value.isoformat())
+            return Cell(value.isoformat(" ", "minutes")[:16], title=value.isoformat())
         if self.is_secret:
-            return Cell(LOST, tone="bad") if isinstance(value, Unreadable) else Cell(SECRET)
+            return Cell(SECRET) if value else self._nothing  # nothing that can be read
         return Cell(_in_words(value))
 
     def parse(self, text: str) -> Any:
@@ -139,13 +140,6 @@ def shorten(text: str, longest: int = LONGEST_TEXT) -> str:
 def word(value: Any) -> str:
     """A value as it is written in a filter and a URL."""
     return str(value.value if isinstance(value, Enum) else value)
-
-
-def _is_link(href: str) -> bool:
-    try:
-        return not href or (href.isprintable() and urlsplit(href).scheme in _LINKS)
-    except ValueError:
-        return False
 
 
 def _in_words(value: Any) -> str:

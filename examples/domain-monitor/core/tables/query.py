@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 from pydantic import TypeAdapter
-from sqlalchemy import Select, String, and_, cast, false, func, inspect, not_, or_, select, tuple_
+from sqlalchemy import Select, String, and_, bindparam, cast, false, func, inspect, not_, or_, select, tuple_
 from sqlalchemy.orm import outerjoin
 from sqlalchemy.sql.util import find_tables
 from sqlmodel import SQLModel
@@ -20,7 +20,7 @@ from .declare import Cell, Column, Row
 NONE, SOME = "none", "*"
 LONGEST_VALUE = 200
 MOST_VALUES = 100  # of one filter
-_ENDS = {"text": ["has"], "choice": ["has"], "number": ["from", "to"], "date": ["from", "to"], "flag": []}
+ENDS = {"text": ["has"], "choice": ["has"], "number": ["from", "to"], "date": ["from", "to"], "flag": []}
 _NUMBER = TypeAdapter(Decimal)
 
 Pairs = list[tuple[str, str]]
@@ -78,6 +78,12 @@ class Source:
         for model in self.joins:
             self.joined = outerjoin(self.joined, model)
         self.primary: list[Any] = [getattr(self.model, key.name) for key in inspect(self.model).primary_key]
+        columns = [c.expression.label(c.name) for c in self.columns]
+        missing = [key for key in self.primary if key.key not in self.by_name]
+        own = [key.label(f"key_{i}") for i, key in enumerate(self.primary)]  # which no column can hide
+        chosen = self.has(bindparam("keys", expanding=True))
+        # One statement for all URLs, as what stands for it in SQLAlchemy's cache is long in the making.
+        self.whole = select(*columns, *missing, *own).select_from(self.joined).where(chosen)
 
     def narrow(self, db: Session, state: UrlState) -> tuple[list[Any], list[Cell]]:
         """The conditions of a URL's search and filters, and in words each filter with its way out."""
@@ -112,12 +118,10 @@ class Source:
         """SELECT the keys of the rows that fulfil the conditions: only they are sorted and skipped over."""
         return select(*self.primary).select_from(self.joined).where(*conditions)
 
-    def rows(self, keys: Any) -> Select[Any]:
-        """SELECT all columns of the rows with these keys; the key also as `key_0`, which no column can hide."""
-        columns = [c.expression.label(c.name) for c in self.columns]
-        missing = [key for key in self.primary if key.key not in self.by_name]
-        own = [key.label(f"key_{i}") for i, key in enumerate(self.primary)]
-        return select(*columns, *missing, *own).select_from(self.joined).where(self.has(keys))
+    def rows(self, db: Session, keys: Sequence[Any]) -> list[Row]:
+        """All columns of the rows with these keys, in the keys' order; those that are gone by now are left out."""
+        found = {self.key(row): row for row in db.execute(self.whole, {"keys": keys}).mappings()}
+        return [found[key] for key in keys if key in found]
 
     def count(self, conditions: Sequence[Any]) -> Select[Any]:
         """SELECT how many rows fulfil the conditions; what only a LEFT JOIN would add is not looked at."""
@@ -160,7 +164,7 @@ def _test(column: Column, state: UrlState, chips: list[Cell], like: str) -> Any:
     called = column.label if column.label[1:2].isupper() else column.label[:1].lower() + column.label[1:]
     tests, said = [_is(column, value) for value in values], {NONE: f"is {column.empty}", SOME: "has a value"}
     chips += [Cell(f"{called} {said.get(v, f'is {v}')}", href=state.drop(column.name, v)) for v in values]
-    for end in _ENDS[column.kind]:
+    for end in ENDS[column.kind]:
         name = f"{column.name}.{end}"
         if text := state.get(name):
             label = f"{called} {'contains' if end == 'has' else end} {text}"
@@ -189,12 +193,9 @@ def _is(column: Column, text: str) -> Any:
 
 def _bound(column: Column, text: str, end: str) -> Any:
     """One end of a range; the last day is in it, whole."""
-    bound: Any
-    if column.kind == "number":
-        bound = _NUMBER.validate_python(text)
-        bound = bound if column.type is Decimal else float(bound)
-    else:
-        bound = date.fromisoformat(text)
-        if column.type is datetime:
-            bound = datetime.combine(bound, time.min if end == "from" else time.max, UTC)
+    bound: Any = _NUMBER.validate_python(text) if column.kind == "number" else date.fromisoformat(text)
+    if column.type is datetime:
+        bound = datetime.combine(bound, time.min if end == "from" else time.max, UTC)
+    elif column.kind == "number" and column.type is not Decimal:
+        bound = float(bound)
     return column.expression >= bound if end == "from" else column.expression <= bound

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
-from sqlalchemy import select
 from sqlmodel import SQLModel
 from starlette.datastructures import FormData
 
@@ -14,11 +13,10 @@ from ..db import Session
 from ..errors import DeclarationError, Refused
 from ..marks import Role, declared_here
 from ..security import local
-from .declare import BRACES, Cell, Column, Deed, Row, fill, word
-from .query import NONE, SOME, Pairs, Source, UrlState
+from .declare import BRACES, MOST_CHOICES, Cell, Column, Deed, Row, fill, word
+from .query import ENDS, NONE, SOME, Pairs, Source, UrlState
 
 PAGE_SIZES = (25, 50, 100, 250)
-MOST_CHOICES = 200
 SAMPLE = 5
 _PICKS = ("key", "only", "all", "back")
 
@@ -126,16 +124,17 @@ class Table:
     def load(self, db: Session, state: UrlState, *, where: Sequence[Any] = ()) -> TableView:
         """The rows that a URL asks for, ready to render; `where` narrows what the table is about."""
         source, (narrows, chips) = self.source, self.source.narrow(db, state)
-        conditions, order = [*where, *narrows], source.order(state)
+        conditions = [*where, *narrows]
         size = asked if (asked := state.number("size", self.size)) in PAGE_SIZES else self.size
         total = db.execute(source.count(where)).scalar_one()
         matching = db.execute(source.count(conditions)).scalar_one() if narrows else total
         shown, filters = self._shown(state), [_filter(column, db, state) for column in source.columns if column.filter]
         view = TableView(self, state, conditions, chips, shown, filters, total, matching, size)
-        keys = source.keys(conditions).order_by(*order).limit(size).offset((view.page - 1) * size)
+        ordered = source.keys(conditions).order_by(*source.order(state))
+        keys = [tuple(key) for key in db.execute(ordered.limit(size).offset((view.page - 1) * size))]
         view.rows = [
             RowView(fill(self.link, row), [c.cell(row[c.name], row) for c in shown], source.key_text(row), row)
-            for row in db.execute(source.rows(keys).order_by(*order)).mappings()
+            for row in source.rows(db, keys)
         ]
         return view
 
@@ -168,20 +167,20 @@ class Table:
 
     def _shown(self, state: UrlState) -> list[Column]:
         """The columns that the URL picks, in its order, or the usual ones; the first stays, for it heads the row."""
-        able = [column for column in self.source.columns if not column.hidden]
-        names = dict.fromkeys(",".join(state.params.getlist("cols")).split(","))
-        picked = [column for name in names if (column := self.source.by_name.get(name)) in able]
-        usual = [column for column in able if not column.optional]
-        return [able[0], *(c for c in picked or usual if c is not able[0])]
+        able = {column.name: column for column in self.source.columns if not column.hidden}
+        names = ",".join(state.params.getlist("cols")).split(",")
+        shown = [able[name] for name in names if name in able] or [c for c in able.values() if not c.optional]
+        return list(dict.fromkeys([*able.values()][:1] + shown))
 
 
 def _filter(column: Column, db: Session, state: UrlState) -> dict[str, Any]:
     """One column's filter, its values from its own table alone; more than people read become a text to contain."""
-    kind, known, one = str(column.kind), ["yes", "no"] if column.kind == "flag" else [], column.expression
+    kind, known = str(column.kind), ["yes", "no"] if column.kind == "flag" else []
     if kind == "choice":
-        found = select(one).where(one.is_not(None)).distinct().order_by(one).limit(MOST_CHOICES + 1)
-        known = list(map(word, db.execute(found).scalars()))
+        known = list(map(word, db.execute(column.choices).scalars()))
     if len(known) > MOST_CHOICES:
         kind, known = "text", []
-    values = dict.fromkeys([*known, *state.all(column.name)])  # what is chosen stays, though no row has it
-    return {"column": column, "kind": kind, "known": [value for value in values if value not in ("", NONE, SOME)]}
+    chosen = state.all(column.name)  # it stays to choose, though no row has it
+    known = [value for value in dict.fromkeys([*known, *chosen]) if value not in ("", NONE, SOME)]
+    ends = {end: state.get(f"{column.name}.{end}") for end in ENDS[column.kind]}
+    return {"column": column, "kind": kind, "known": known, "chosen": chosen, "ends": ends}

@@ -21,14 +21,12 @@ from ...time import ago, now
 
 USERS = Table(
     User,
-    Column(User.name, search=True),
-    Column(User.role, filter=True),
+    Column(User.name, search=True), Column(User.role, filter=True),
     Column(User.is_active, label="May sign in", filter=True),
     Column(User.signed_in_at, label="Signed in", show=lambda at, _: Cell(ago(at, now()) if at else "never")),
     Column(User.issuer, label="Known by", filter=True, empty="this tool", show=lambda who, _: who or "this tool"),
-    sort=User.name,
-    link="/-/people/{id}",
-)
+    sort=User.name, link="/-/people/{id}",
+)  # fmt: skip
 ROLE = Form(User, Field(Token.role, choices=ROLES))  # a token's has no default, so the form asks for one
 USER = Form(User, Field(User.name), *ROLE.fields)
 

@@ -124,9 +124,9 @@ def failing(db: DB) -> Iterator[Finding]:
         ended = select(JobRun).where(col(JobRun.job) == name, col(JobRun.state).not_in(LIVE))
         was_due = ended.where(col(JobRun.due_at).is_not(None)).order_by(col(JobRun.id).desc()).limit(FAILING_AFTER)
         last = db.execute(was_due).scalars().all()
-        since = last[-1].id if len(last) == FAILING_AFTER else None  # a retry, or somebody, may have mended it later
-        good = ended.where(col(JobRun.state) == "succeeded", col(JobRun.id) >= since).limit(1)
-        if since and not db.execute(good).first():
+        since = col(JobRun.id) >= (last[-1].id if last else 0)  # a retry, or somebody, may have mended it later
+        good = ended.where(col(JobRun.state) == "succeeded", since).limit(1)
+        if len(last) == FAILING_AFTER and not db.execute(good).first():
             yield Finding(name, f"{last[0].state}: {last[0].error}".removesuffix(": "), href=f"/-/jobs/{name}")
 
 
@@ -139,9 +139,10 @@ def _channel(settings: Settings, name: str) -> Channel:
 @action("/-/alerts/calendar", role="viewer")
 def make_calendar(request: Request, db: DB, user: CurrentUser) -> View:
     """Make an address that a calendar program can subscribe to."""
-    owner = user.id if user.kind == "user" else None
+    if user.kind != "user":  # it would outlive the token that asks, and belong to nobody
+        raise Refused(403, "A program makes no address of a calendar; sign in as a person.")
     scopes = "read /-/alerts/calendar"  # the address lies in other people's programs, so it opens nothing else
-    secret = auth.make_token(db, f"calendar of {user.name}", "viewer", scopes=scopes, owner=owner)
+    secret = auth.make_token(db, f"calendar of {user.name}", "viewer", scopes=scopes, owner=user.id)
     url = f"{serving(request).settings.url}/-/alerts/calendar/{secret}"
     subtitle = "Subscribe to it for the open findings that have a day. It is an API token: revoke it to close it."
     return View("core/secret.html", title="Calendar", subtitle=subtitle, secret=url, back="/-/alerts")

@@ -18,21 +18,16 @@ def _changed(value: dict[str, Any], row: Row) -> str:
 
 ENTRIES = Table(
     AuditEntry,
-    Column(AuditEntry.at, label="When", filter=True),
-    Column(AuditEntry.actor, label="Who", filter=True, search=True),
+    Column(AuditEntry.at, label="When", filter=True), Column(AuditEntry.actor, label="Who", filter=True, search=True),
     Column(AuditEntry.did, label="Did", search=True),
     Column(AuditEntry.op, label="What", filter=True, show=lambda value, _: Cell(value, tone=_TONES.get(value, ""))),
-    Column(AuditEntry.table, filter=True),
-    Column(AuditEntry.key, label="Which", search=True),
-    Column(AuditEntry.after, label="To", sort=False, show=_changed),
-    Column(AuditEntry.before, sort=False, hidden=True),
+    Column(AuditEntry.table, filter=True), Column(AuditEntry.key, label="Which", search=True),
+    Column(AuditEntry.after, label="To", sort=False, show=_changed), Column(AuditEntry.before, sort=False, hidden=True),
     Column(AuditEntry.actor_kind, label="As", optional=True, filter=True),
     Column(AuditEntry.address, label="From", optional=True, search=True),
     Column(AuditEntry.request_id, label="Request", optional=True, search=True),
-    sort="-at",
-    link="/-/audit/{id}",
-    empty="Every change that somebody or something makes is written here.",
-)
+    sort="-at", link="/-/audit/{id}", empty="Every change that somebody or something makes is written here.",
+)  # fmt: skip
 
 
 @page("/-/audit", nav="Audit", icon="scroll-text", role="admin")
