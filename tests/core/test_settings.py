@@ -113,12 +113,12 @@ def test_the_base_url_loses_its_slash_or_is_made_of_host_and_port(monkeypatch: p
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ('[project]\nname = "my-tool"', "my-tool"),
+        ('[project]\nname = "my-tool"', "folder"),
         ('[project]\nname = "my-tool"\n[tool.pyops]\ntitle = "My tool"', "My tool"),
         ("[broken", "folder"),
         (None, "folder"),
     ],
-    ids=["name", "title", "broken", "no file"],
+    ids=["no title", "title", "broken", "no file"],
 )
 def test_a_tool_is_called_what_pyproject_says(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, name: str
