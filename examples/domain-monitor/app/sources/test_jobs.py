@@ -331,4 +331,4 @@ def test_a_source_that_leads_to_our_own_network_is_not_asked(
     db.commit()
     assert run_job(read_sources).failures == 1
     assert state_of(db, source) == "failed"
-    assert "JSON list: internal (assets.example is 10.0.0.7 (private)" in db.get_one(Source, source.id).notes
+    assert "JSON list: internal (assets.example is 10.0.0.7, which" in db.get_one(Source, source.id).notes
