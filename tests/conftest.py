@@ -25,9 +25,10 @@ _unused: dict[App, list[str]] = defaultdict(list)  # the addresses of empty data
 
 
 def pytest_configure() -> None:
-    """A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Whoever starts the tests in the background, or under nohup, lets all that they start ignore these signals."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
