@@ -43,7 +43,7 @@ check: .venv/ready
 	cd examples/domain-monitor && $(BIN)/mypy
 
 test-matrix: .venv/ready  ## Every version of the template times every hostile user (minutes; `make test` takes a choice)
-	PYOPS_MATRIX=whole $(BIN)/python -m pytest tests/cli/test_matrix.py $(PYTEST)
+	PYOPS_MATRIX=whole $(BIN)/python -m pytest tests/cli/test_matrix.py $(TOGETHER) $(PYTEST)
 
 bench: .venv/ready  ## The portfolio's first page beside its floor, as ratios
 	$(BIN)/python benchmarks/portfolio.py
