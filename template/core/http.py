@@ -59,8 +59,7 @@ def is_public(text: str) -> bool:
     """Whether an IP address is on the open internet; what stands for an IPv4 address is where that one is."""
     address = ip_address(text)
     if isinstance(address, IPv6Address):
-        last_bytes = IPv4Address(int(address) & 0xFFFF_FFFF) if address in NAT64 else None
-        address = address.ipv4_mapped or last_bytes or address
+        address = address.ipv4_mapped or (IPv4Address(int(address) & 0xFFFF_FFFF) if address in NAT64 else address)
     return address.is_global and not address.is_multicast and not any(address in network for network in NOBODYS)
 
 

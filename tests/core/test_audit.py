@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Column, Float, MetaData, String, Table, delete, insert, text, update
-from sqlalchemy.exc import InvalidRequestError, OperationalError
+from sqlalchemy.exc import IntegrityError, InvalidRequestError, OperationalError
 from sqlmodel import col, select
 
 from core.audit import AuditEntry
@@ -204,3 +204,13 @@ def test_each_commit_records_its_own_changes(ann: Session, audited: Audited) -> 
     ann.add(Item(name="second"))
     ann.commit()
     assert [entry.after["name"] for entry in audited()] == ["first", "second"]
+
+
+@pytest.mark.sqlite("its REPLACE")
+def test_no_entry_is_replaced(ann: Session, audited: Audited) -> None:
+    ann.add(Item(name="x", api_key="k"))
+    ann.commit()
+    with pytest.raises(IntegrityError, match="core_audit is only appended to"):
+        ann.connection().execute(text("INSERT OR REPLACE INTO core_audit SELECT * FROM core_audit"))
+    ann.rollback()
+    assert [entry.op for entry in audited()] == ["create"]

@@ -99,7 +99,8 @@ class Database:
         if not query_only:  # two processes that switch first at once are told "locked" without any waiting
             switch = partial(connection.execute, "PRAGMA journal_mode=WAL")
             insist(switch, unless=sqlite3.OperationalError, deadline=time.monotonic() + self.wait_s)
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "cache_size=-16000", f"query_only={query_only}"):
+        usual = "synchronous=NORMAL foreign_keys=ON recursive_triggers=ON cache_size=-16000"  # for REPLACE deletes, too
+        for pragma in (*usual.split(), f"query_only={query_only}"):
             connection.execute(f"PRAGMA {pragma}")
         self._inode = self._inode or self._file.stat().st_ino
 
