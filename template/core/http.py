@@ -73,8 +73,8 @@ class _OpenInternet(httpx2.HTTPTransport):
         found = [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
         if inside := [address for address in found if not is_public(address)]:
             raise HttpError(f"{host} is {inside[0]}, which is not on the open internet", reason="private")
-        request.url = request.url.copy_with(host=found[0])
-        return super().handle_request(request)
+        known: dict[str, Any] = {"headers": request.headers, "stream": request.stream, "extensions": request.extensions}
+        return super().handle_request(httpx2.Request(request.method, request.url.copy_with(host=found[0]), **known))
 
 
 @dataclass(frozen=True)
