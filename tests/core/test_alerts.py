@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlmodel import col, select
 
 from core import App, CoreError, DeclarationError, Feature, Finding, alert, marks
-from core.alerts import DELIVERY, Found, Message, compare, forget, in_words, look, open_count, put
+from core.alerts import DELIVERY, Found, Message, compare, forget, in_words, look, needs_attention, open_count, put
 from core.db import Database
 from core.jobs import JobRun, Run
 from core.settings import Channel, Settings
@@ -217,3 +217,10 @@ def test_a_wrong_period_is_refused_at_the_start_with_its_place(declared: dict[st
 
 def test_an_alert_stays_a_function() -> None:
     assert list(disks()) == [FULL]
+
+
+def test_a_query_may_have_a_parameter_named_today_beside_ours(database: Database, see: Callable[..., str]) -> None:
+    see(Finding("db1", "93 % full"))
+    asked = select(col(Found.key)).where(needs_attention(), col(Found.key) == bindparam("today"))
+    with database.read() as db:
+        assert db.execute(asked, {"today": "db1"}).scalars().all() == ["db1"]

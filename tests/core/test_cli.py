@@ -1,3 +1,4 @@
+import errno
 import io
 import logging
 import os
@@ -153,6 +154,15 @@ def test_the_key_is_rotated_and_that_is_audited(core: Command, database: Databas
     with database.read() as db:
         entry = db.execute(select(AuditEntry).order_by(col(AuditEntry.id).desc())).scalars().first()
     assert entry and (entry.actor, entry.op, entry.table) == ("command line", "rotate", "secret.key")
+
+
+def test_a_key_file_that_cannot_be_replaced_is_one_line(core: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    said = "error: secret.key cannot be replaced: Device or resource busy; nothing is changed\n"
+    assert core("secrets", "rotate") == Done(1, "", said)
 
 
 @pytest.mark.sqlite

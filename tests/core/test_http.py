@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -480,6 +481,19 @@ def test_no_proxy_is_asked_to_look_the_name_up_again(
     internet.addresses, internet.port = ["93.184.215.14"], serve(answer()).http.server_port
     ask_in_public()
     assert internet.connected == ["93.184.215.14"]
+
+
+def test_each_attempt_signs_the_address_by_its_name(serve: Callable[..., Server], internet: Internet) -> None:
+    signed = list[str]()
+
+    def sign(request: httpx2.Request) -> httpx2.Request:
+        signed.append(str(request.url))
+        return request
+
+    internet.addresses, internet.port = ["93.184.215.14"], serve(answer(503), answer()).http.server_port
+    with Client("http://shop.example", public_only=True, auth=sign, sleep=lambda _: None) as client:
+        assert client.get("/x").status == 200
+    assert signed == ["http://shop.example/x"] * 2
 
 
 @pytest.fixture

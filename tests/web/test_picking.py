@@ -4,15 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import Field, select
+from starlette.datastructures import FormData
 from starlette.testclient import TestClient
 
 from core import Column, DeclarationError, Session, Table
 from core.audit import AuditEntry
+from core.tables import UrlState
 from core.testing import html
 from tests.web.asking import ClientAs, query
 from tests.web.shop import pages, stock
-from tests.web.shop.models import Item, Maker
+from tests.web.shop.models import Base, Colour, Item, Maker
 
 RETIRE = "/shop/stock/retire"
 Sell = Callable[..., None]
@@ -213,3 +215,18 @@ def test_the_order_of_several_columns_is_numbered(client: TestClient) -> None:
         "Price 1",
     ]
     assert [h.attribute("aria-sort") for h in heads if h.attribute("aria-sort")] == ["descending"]
+
+
+class Shade(Base, table=True):
+    """A row whose key is one of a few words."""
+
+    __tablename__ = "shop_shade"
+
+    colour: Colour = Field(primary_key=True)
+
+
+def test_a_row_whose_key_is_a_word_is_picked_by_it(db: Session) -> None:
+    db.add(Shade(colour=Colour.SKY_BLUE))
+    shades = Table(Shade, Column(Shade.colour), sort=Shade.colour)
+    (row,) = shades.load(db, UrlState("/shop/shades", "")).rows
+    assert shades.picked(db, FormData({"key": row.key})).count == 1

@@ -324,9 +324,13 @@ def test_an_address_that_could_run_something_is_no_link(href: str, client: TestC
     assert cell.text
 
 
-@pytest.mark.parametrize("href", ["https://x.example/a?b#c", "http://x.example", "mailto:a@x.example", "/shop", "#a"])
+@pytest.mark.parametrize(
+    "href",
+    ["https://x.example/a?b#c", "HTTP://x.example", "http://[::1]:80/", "mailto:a@x.example", "/shop", "?q=a:b", "#a"],
+)
 def test_an_honest_address_is_a_link(href: str) -> None:
-    assert Cell("text", href=href).href == href
+    shown = Column(Item.url, show=lambda value, _: Cell("text", href=value))
+    assert shown.cell(href, {}).href == href
 
 
 def test_a_long_text_is_cut_in_the_middle_and_whole_on_hover(client: TestClient, sell: Sell) -> None:

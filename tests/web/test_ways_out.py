@@ -23,6 +23,12 @@ def jobs() -> View:
     """Jobs as we like them."""
     return View("core/layout.html")
 '''
+NAMES = '''
+@page("/names", nav="Names")
+def names() -> View:
+    """Data that is called like parts of the frame."""
+    return View("core/names.html", account="north", menu="soup", sprite="elf")
+'''
 BADGE = '''
 @page("/counted", nav="Counted", badge=lambda db: 1 // 0)
 def counted() -> View:
@@ -65,6 +71,12 @@ def shadow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
         path.write_text(text)
 
     return write
+
+
+def test_data_may_be_called_like_a_part_of_the_frame(serve: Serve, shadow: Callable[[str, str], None]) -> None:
+    said = '<p id="said">{{ account }} {{ menu }} {{ sprite }}</p>'
+    shadow("names.html", f'{{% extends "core/layout.html" %}}{{% block content %}}{said}{{% endblock %}}')
+    assert html(serve(NAMES).get("/names")).one("#said").text == "north soup elf"
 
 
 def test_a_template_of_the_tool_comes_before_cores_and_may_extend_it(

@@ -15,7 +15,7 @@ from core import Session, today
 
 from .models import ALWAYS, ListPrice, TypedPrice
 
-TODAY = bindparam("today", callable_=today, type_=Date)  # asked for by each execution
+TODAY = bindparam("today", callable_=today, type_=Date, unique=True)  # asked for by each execution
 
 
 def typed(attribute: Any) -> Any:

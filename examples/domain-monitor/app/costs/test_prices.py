@@ -5,6 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 from starlette.testclient import TestClient
 
@@ -13,7 +14,7 @@ from core import Session, now, today
 from core.testing import html
 
 from .conftest import Add
-from .prices import A_YEAR, CURRENCY, IS_KNOWN, PRICE, SAID_BY, YEARS, prices_of
+from .prices import A_YEAR, CURRENCY, IS_KNOWN, IS_UNKNOWN, PRICE, SAID_BY, YEARS, prices_of
 from .rates import Rates
 from .totals import collect, together
 from .typing_in import forget, type_in
@@ -66,6 +67,12 @@ def test_of_a_list_the_last_price_that_has_begun_counts(
     assert told(db, "acme.com")[0] == Decimal(12)
     clock("2027-04-01")
     assert told(db, "acme.com")[0] == Decimal(15)
+
+
+def test_a_query_of_prices_may_have_a_parameter_named_today(db: Session, add: Add) -> None:
+    add("acme.com")
+    asked = select(col(Domain.name)).where(IS_UNKNOWN, col(Domain.name) == bindparam("today"))
+    assert db.execute(asked, {"today": "acme.com"}).scalars().all() == ["acme.com"]
 
 
 @pytest.mark.parametrize(
