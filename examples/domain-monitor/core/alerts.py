@@ -21,7 +21,7 @@ from .time import now, period, today
 
 alert = AlertMark
 DELIVERY = "core.deliver"  # the built-in job that empties the outbox
-TODAY = bindparam("today", callable_=today, type_=Date)  # core's, and not the database's, which may be elsewhere
+TODAY = bindparam("today", callable_=today, type_=Date, unique=True)  # core's: the database may be elsewhere
 LONGEST_MESSAGE = 30  # findings named in one message; the page has them all
 
 

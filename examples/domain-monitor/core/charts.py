@@ -12,7 +12,6 @@ from .tables.declare import Tone
 
 Kind = Literal["bar", "line", "area", "stacked", "doughnut", "sparkline", "timeline"]
 Figure = int | float | Decimal | None | tuple[date, date]
-COLOURS = 8  # in core.css, --chart-1 to --chart-8; what comes after them is drawn paler
 _OF_ONE_SERIES = ("doughnut", "sparkline")
 
 

@@ -256,7 +256,10 @@ def rotate_key() -> None:
     with opened() as runtime:
         if behind := ready(runtime):
             raise UserError("; ".join(behind))
-        done = crypto.rotate(runtime.database, COMMAND_LINE, SQLModel.metadata)
+        try:
+            done = crypto.rotate(runtime.database, COMMAND_LINE, SQLModel.metadata)
+        except OSError as error:  # a file that is mounted by itself, or for reading only
+            raise UserError(f"{crypto.KEY_FILE} cannot be replaced: {error.strerror}; nothing is changed") from error
     click.echo(f"encrypted with a new key: {done}; delete the older lines of {crypto.KEY_FILE} with the older backups")
 
 

@@ -102,11 +102,10 @@ def rotate(database: Any, actor: Actor, metadata: MetaData) -> int:
     """Encrypt every stored secret with a new key, put in front of the older ones; how many. What no key opens stays."""
     done = 0
     with database.write(actor) as db:  # one transaction: nobody writes with the older key meanwhile
-        columns = encrypted_columns(db.connection(), metadata)
+        columns = {one: one.table.primary_key.columns for one in encrypted_columns(db.connection(), metadata)}
         database.keyring.add(Fernet.generate_key().decode())
         os.sync()  # the key is on the disk before what needs it
-        for column in columns:
-            named = column.table.primary_key.columns
+        for column, named in columns.items():
             for *row, token in db.execute(select(*named, type_coerce(column, Text)).where(column.is_not(None))).all():
                 with contextlib.suppress(CoreError):
                     secret = json.loads(database.keyring.decrypt(token))

@@ -24,8 +24,7 @@ BACKOFF_S = 0.5  # before the second attempt, three times as long before each la
 LONGEST_WAIT_S = 90.0  # a server that asks for more is not asked again now
 LEAST_SECRET = 4  # characters: masking a shorter one would only garble the text
 NAT64 = ip_network("64:ff9b::/96")  # an IPv4 address in its last four bytes (RFC 6052)
-# What Python 3.11 may take for global: all of IPv6 that is not given out, 6to4, which carries any IPv4 address,
-# documentation, protocol assignments.
+# Python 3.11 may take for global: IPv6 not given out, 6to4 (of any IPv4 address), documentation, protocol assignments.
 NOBODYS = [*map(ip_network, "::/3 4000::/2 8000::/1 2002::/16 3fff::/20 192.0.0.0/24 192.88.99.0/24".split())]
 
 Params = Mapping[str, str | int] | None
@@ -72,8 +71,8 @@ class _OpenInternet(httpx2.HTTPTransport):
         found = [str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
         if inside := [address for address in found if not is_public(address)]:
             raise HttpError(f"{host} is {inside[0]}, which is not on the open internet", reason="private")
-        request.url = request.url.copy_with(host=found[0])
-        return super().handle_request(request)
+        known: dict[str, Any] = {"headers": request.headers, "stream": request.stream, "extensions": request.extensions}
+        return super().handle_request(httpx2.Request(request.method, request.url.copy_with(host=found[0]), **known))
 
 
 @dataclass(frozen=True)

@@ -178,8 +178,7 @@ def _finish(request: Request, function: Callable[..., Any], result: object, owne
             return export(table, kind, serving(request).database.read)
         nav, name = getattr(marks.of(function), "nav", ""), function.__name__.replace("_", " ").capitalize()
         result.title = result.title or nav or name
-        if result.subtitle is None:
-            result.subtitle = marks.summary(function)
+        result.subtitle = marks.summary(function) if result.subtitle is None else result.subtitle
         return render(request, result, owner=owner)
     if isinstance(result, Go):
         response = RedirectResponse(result.url, 303)

@@ -26,7 +26,7 @@ UNKNOWN, SECRET, TONES = "—", "••••", get_args(Tone)
 _KINDS: dict[Any, Kind] = {
     bool: "flag", Enum: "choice", int | float | Decimal: "number", date: "date", object: "choice",
 }  # fmt: skip
-_LINK = re.compile(r"https?://\[?\w|mailto:|[^:/?#]*([/?#]|$)", re.IGNORECASE)  # the last one has no scheme
+_LINK = re.compile(r"https?://\[?[\w:]|mailto:|[^:/?#]*([/?#]|$)", re.IGNORECASE)  # the last one has no scheme
 BRACES = re.compile(r"{(\w+)(?::\w+)?}")  # of a path, as in /domains/{id:int}
 
 

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 from starlette.datastructures import QueryParams
 
 from ..db import Session
-from .declare import Cell, Column, Row
+from .declare import Cell, Column, Row, word
 
 NONE, SOME = "none", "*"
 LONGEST_VALUE = 200
@@ -139,7 +139,7 @@ class Source:
 
     def key_text(self, row: Row) -> str:
         """The key of a row as a form's value."""
-        return "/".join(quote(str(part), safe="") for part in self.key(row))
+        return "/".join(quote(word(part), safe="") for part in self.key(row))
 
     def parse_key(self, text: str) -> tuple[Any, ...]:
         """The key that such a value stands for; ValueError when it can be none."""
