@@ -1,6 +1,6 @@
 """What a read found changed: worked out name by name while it is stored, and kept for a year."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from core import Session
 from .models import Change, What
 
 KEPT = timedelta(days=400)
+LATELY = timedelta(hours=1)  # as long as one read of all accounts may take
 RENEWAL = timedelta(days=20)  # registries and registrars disagree by hours and days, never by this much
 SWITCHES: Mapping[str, tuple[What, What]] = {
     "auto_renew": ("auto-renew off", "auto-renew on"),
@@ -49,6 +50,13 @@ def remember(db: Session, at: datetime, source: str, found: Iterable[tuple[str, 
     ]
     if rows:
         db.connection().execute(insert(Change), rows)
+
+
+def take_back_missing(db: Session, at: datetime, moved: Sequence[str]) -> None:
+    """Say no more that names are missing which another account, read a little later, turns out to have."""
+    lately = (col(Change.what) == "missing", col(Change.at) > at - LATELY)
+    if moved:
+        db.bulk(delete(Change).where(col(Change.name).in_(moved), *lately), why="moved, not missing")
 
 
 def forget(db: Session, at: datetime) -> None:

@@ -16,7 +16,7 @@ from sqlmodel import col, delete, select, update
 from app.domains import Domain, shown_name
 from core import Session
 
-from .changes import Found, between, remember
+from .changes import Found, between, remember, take_back_missing
 from .kinds import KINDS
 from .listing import Registration
 from .models import Listed, Source
@@ -82,6 +82,7 @@ def store(db: Session, part: Part, tally: Tally) -> None:
     db.bulk(seen.values(last_seen_at=part.at), why="listed by its account")
     accounts = {id: name for id, (name, _) in others.items()} | {part.source_id: part.source}
     changes = [(row["name"], change) for row in rows for change in between(known.get(row["name"]), row, accounts)]
+    take_back_missing(db, part.at, [name for name, (what, *_) in changes if what == "moved"])
     remember(db, part.at, part.source, changes)
     mark_listed(db, part)
     tally.new, tally.changed = tally.new + done.created, tally.changed + done.updated

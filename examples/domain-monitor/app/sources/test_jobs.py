@@ -304,6 +304,20 @@ def test_a_name_that_only_another_account_lists_has_moved_and_is_not_missing(
     assert ("acme.com", "moved", "Main", "Other") in changes(db)
 
 
+def test_a_name_that_moved_to_an_account_that_is_read_later_is_not_told_as_missing(
+    db: Session, account: Source, registrar: Registrar, run_job: RunJob
+) -> None:
+    run_job(read_sources)
+    registrar.domains.pop(0)
+    run_job(read_sources, source=account.id)
+    credentials = {"username": "bob", "token": "t0p"}
+    db.add(second := Source(name="Second", kind="namecom", credentials=credentials, base_url=registrar.url))
+    db.commit()
+    registrar.domains = [entry("acme.com")]
+    run_job(read_sources, source=second.id)
+    assert [what for name, what, *_ in changes(db) if name == "acme.com"] == ["new", "moved"]
+
+
 def test_changes_of_long_ago_are_forgotten(db: Session, account: Source, run_job: RunJob) -> None:
     db.add(Change(at=in_days(-500), source="Main", name="old.com", what="new"))
     db.commit()
