@@ -128,6 +128,11 @@ def _settings(root: Path) -> Iterator[Finding]:
     for each in (*environment.problems(root), *environment.kept_from_the_container(root)):
         yield Finding("settings", FAIL if each.stops else WARN, each.text, each.fix)
     given = trial.configured(root)
+    if (python := project.python_of(root)).exists():
+        command, around = [str(python), "-m", "core", "settings"], project.surroundings()
+        done = subprocess.run(command, cwd=root, env=around, capture_output=True, text=True, check=False)
+        for line in done.stderr.splitlines()[1:] if "settings are wrong" in done.stderr else []:
+            yield Finding("settings", FAIL, line.strip(), "write another value into .env or the environment")
     for name in sorted(_required(root / "app/settings.py") - given.keys()):
         yield Finding("settings", FAIL, f"{name} is not set", f"write it into .env: {name}=…")
 

@@ -241,6 +241,14 @@ def test_settings_that_are_known_are_no_finding(
     assert found() == {}
 
 
+def test_a_setting_that_the_tool_refuses_is_found(project: Path, write: Write, found: Found) -> None:
+    (project / ".venv/bin").mkdir(parents=True)
+    (project / ".venv/bin/python").symlink_to(sys.executable)
+    said = "error: settings are wrong (environment or .env):\\n  SESSION_DAYS: Input should be at least 1"
+    write(project, {"core/__main__.py": f"import sys; sys.exit('{said}')\n"})
+    assert found()["settings"].startswith("fail: SESSION_DAYS: Input should be at least 1 → ")
+
+
 def test_a_data_folder_that_cannot_be_written_is_found(project: Path) -> None:
     (project / "data").mkdir(mode=0o500)
     command = [*AS_ANYBODY, sys.executable, "-m", "pyops_cli", "doctor", "--json"]

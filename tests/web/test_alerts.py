@@ -100,9 +100,10 @@ def test_a_sentence_is_told_whole(client: TestClient, wrong: Callable[..., int])
 
 def test_before_the_first_alert_has_run_nothing_is_called_well(client: TestClient, database: Database) -> None:
     before = html(client.get("/-/alerts")).one("#findings")
-    assert "No alert has run yet; the first is due" in before.text and before.all("time[data-time=ago]")
+    assert "2 alerts have not looked yet; the first is due" in before.text and before.all("time[data-time=ago]")
     with database.write(TESTER) as db:
-        db.add(JobRun(job="services.down", state="succeeded", started_by="clock", queued_at=now(), ended_at=now()))
+        for name in ("services.down", "core.failing"):
+            db.add(JobRun(job=name, state="succeeded", started_by="clock", queued_at=now(), ended_at=now()))
     assert "Nothing is wrong." in html(client.get("/-/alerts")).one("#findings").text
 
 

@@ -31,7 +31,7 @@ NO_ADMIN = "no admin is active; make one with: python -m core users add NAME --r
 QUIET: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "proxy_headers": False}
 WATCHED = {"reload_dirs": ["app", "core", "migrations"], "reload_includes": ["*.html", "*.py"]}
 HOST = click.option("--host", help="The address to listen on; HOST otherwise.")
-PORT = click.option("--port", type=int, help="The port to listen on; PORT otherwise.")
+PORT = click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on; PORT otherwise.")
 NAME = click.argument("name")
 ROLE = click.option("--role", default="viewer", show_default=True, help=", ".join(marks.ROLES))
 COMMAND_LINE = Actor("command line", "cli")
@@ -108,7 +108,7 @@ def _serve(host: str | None, port: int | None, *, reload: bool = False, workers:
         try:  # before a link is printed that leads to somebody else
             socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
         except OSError as error:
-            raise UserError(f"cannot listen there: {error.strerror}; choose another: --port 8001") from error
+            raise UserError(f"{host}:{port} cannot be taken: {error.strerror}; use another --port or --host") from error
         url = here.model_copy(update={"host": host, "port": port}).url
         with runtime.database.write(COMMAND_LINE) as db:
             if reload or auth.nobody_signed_in_yet(db):

@@ -85,7 +85,7 @@ class Scheduler:
                 if at >= self._next.get(job.name, at):
                     self.claim(job, at)
                     self._next[job.name] = (job.due and job.due.following(at)) or datetime.max.replace(tzinfo=UTC)
-            is_dead = col(JobRun.beat_at) < at - self.lease
+            is_dead = col(JobRun.beat_at) < now() - self.lease  # as beats are written
             for run in self._runs(col(JobRun.state) == "running", is_dead) if at - self._awake_at > self.lease else ():
                 retries = self.jobs[run.job].mark.retries if run.job in self.jobs else 0
                 settle(self.database, run, "interrupted", UNWATCHED, retries=retries, is_dead=True)

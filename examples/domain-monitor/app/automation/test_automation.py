@@ -206,7 +206,7 @@ def test_the_report_says_it_in_three_sentences(client: TestClient, db: Session, 
     add(db, 10, group_id=shops.id)
     sentences = [sentence.text for sentence in html(client.get("/automation/report")).all("#words p")]
     assert "our 10 domains need" in sentences[0] and "116 under the 47 days" in sentences[0]
-    assert sentences[1].startswith("5 of them are renewed by hand")
+    assert sentences[1].startswith("The certificates of 5 domains are renewed by hand")
     assert sentences[1].endswith("a year today and 39 hours (2,330 EUR) then, if nothing is done.")
     assert sentences[2] == "The largest part is Shops with 39 hours (2,330 EUR) a year, so automation pays there first."
 
@@ -215,7 +215,7 @@ def test_the_report_of_an_automated_portfolio_asks_for_nothing(client: TestClien
     add(db, 2, group_id=shops.id, certificates_automated=True)
     sentences = [sentence.text for sentence in html(client.get("/automation/report")).all("#words p")]
     assert sentences[1:] == [
-        "All of them renew by themselves, so the shorter lifetimes cost no handwork.",
+        "All domains renew theirs by themselves, so the shorter lifetimes cost no handwork.",
         "What remains is to keep the automation watched.",
     ]
 

@@ -10,6 +10,7 @@ from app.domains import RED_DAYS, Domain, first_days, last_day_under
 from app.sources import Source, troubles
 from core import DB, Cell, Chart, card, now, today
 from core.alerts import Found, needs_attention, open_count
+from core.jobs import JobRun
 
 from .pages import IS_LOST, counts, ends_by, to
 
@@ -24,6 +25,9 @@ def findings(db: DB) -> Cell:
         return Cell(f"{found:,}", f"{critical:,} critical", tone="bad" if critical else "warn", href="/-/alerts")
     if not any(counts(db, None)):
         return Cell("—", "the alerts look as soon as there are domains", tone="unknown", href="/-/alerts")
+    looked = select(JobRun.id).where(JobRun.job == "portfolio.expires_soon", col(JobRun.ended_at).is_not(None))
+    if not db.execute(looked.limit(1)).first():
+        return Cell("—", "the alerts have not looked yet", tone="unknown", href="/-/alerts")
     return Cell("0", "acknowledged and muted ones do not count", tone="good", href="/-/alerts")
 
 
@@ -35,7 +39,8 @@ def urgent(db: DB) -> Cell:
     expired, ending, every = counts(db, *tests, None)
     if not every:
         return Cell("—", "counted as soon as there are domains", tone="unknown", href="/domains")
-    return Cell(f"{ending:,}", f"{expired:,} expired already", tone="bad" if ending else "good", href=to(red))
+    note = f"{expired:,} expired already" if expired else "none has expired"
+    return Cell(f"{ending:,}", note, tone="bad" if ending else "good", href=to(red))
 
 
 @card("Sources in trouble")
@@ -48,6 +53,8 @@ def sources(db: DB) -> Cell:
         return Cell("none yet", "add a registrar account, or import a file", tone="unknown", href="/sources")
     if not any(used):
         return Cell("none in use", "no source is enabled, so nobody reads what changes", tone="warn", href="/sources")
+    if unread := db.execute(select(func.count()).where(Source.is_enabled, col(Source.complete_at).is_(None))).scalar():
+        return Cell(f"{unread:,}", "never read to the end", tone="warn", href="/sources")
     return Cell("0", "every source in use is up to date", tone="good", href="/sources")
 
 

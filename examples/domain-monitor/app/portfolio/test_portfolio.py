@@ -216,6 +216,19 @@ def test_the_home_page_counts_the_sources_in_trouble(client: TestClient, db: Ses
     assert html(client.get("/")).one("main a[href='/sources']").text == "Sources in trouble 1 Main"
 
 
+def test_a_source_that_was_never_read_is_not_called_up_to_date(client: TestClient, db: Session) -> None:
+    db.add(Source(name="Main", kind="namecom"))
+    db.commit()
+    assert html(client.get("/")).one("main a[href='/sources']").text.endswith("1 never read to the end")
+
+
+def test_before_an_alert_has_looked_nothing_is_called_well(client: TestClient, db: Session) -> None:
+    add(db, "late.com", expires_at=in_days(-2))
+    assert (
+        html(client.get("/")).one("main a[href='/-/alerts']").text == "Open findings — the alerts have not looked yet"
+    )
+
+
 def test_the_home_page_says_when_no_source_is_in_use(client: TestClient, db: Session) -> None:
     db.add(Source(name="Main", kind="namecom", is_enabled=False))
     db.commit()

@@ -17,6 +17,7 @@ from .storing import rows_of
 
 PRICE = ("renewal_price", "currency")  # a price in a file is one that a person says: no read replaces it
 EXPIRY = ("expires_at", "expires_is_day")
+UNTOLD = ("name", "shown_name", "expires_is_day", "first_seen_at")  # of a new row: its heading, and how it is kept
 ALIKE = 0.75  # how much of a group's name is in another one's before somebody may have meant that
 Outcome = Literal["wrong", "new", "changed", "unchanged"]
 
@@ -36,7 +37,7 @@ class Plan:
 
     lines: list[Line]
     new_groups: list[str]
-    meant: dict[str, str]  # of the new groups, those whose name is nearly one that there is
+    meant: dict[str, str]  # of the new groups, those whose name is nearly that of another
 
     def count(self, *outcomes: Outcome) -> int:
         """How many rows have one of these outcomes."""
@@ -59,7 +60,7 @@ def plan(db: Session, sheet: Sheet) -> Plan:
     lines = [line_of(row, known.get(row.name), groups) for row in sheet.rows]
     wanted = {line.row.group for line in lines if line.outcome != "wrong" and line.row.group}
     new = sorted(wanted - set(groups.values()))
-    alike = {name: like(name, groups.values()) for name in new}
+    alike = {name: like(name, [*groups.values(), *new[:place]]) for place, name in enumerate(new)}
     return Plan(lines, new, {name: other for name, other in alike.items() if other})
 
 
@@ -74,12 +75,14 @@ def line_of(row: Row, known: Any, groups: dict[int | None, str]) -> Line:
     if row.wrong:
         return Line(row, "wrong", row.wrong)
     if known is None:
-        return Line(row, "new", f"group {row.group}" if row.group else "")
+        told = {name: value for name, value in row.values.items() if name not in UNTOLD and value not in (None, "")}
+        values = [f"{called(name)}: {said(value)}" for name, value in told.items()]
+        return Line(row, "new", "; ".join([*values, *([f"group: {row.group}"] if row.group else [])]))
     same = {name for name, value in row.values.items() if known[name] == value}
     settled = {*(PRICE if same.issuperset(PRICE) else ()), *(EXPIRY if "expires_at" in same else ())}
     row = replace(row, values={name: value for name, value in row.values.items() if name not in settled})
     changes = [
-        f"{name.removesuffix('_at').replace('_', ' ')}: {said(known[name])} → {said(value)}"
+        f"{called(name)}: {said(known[name])} → {said(value)}"
         for name, value in row.values.items()
         if known[name] != value and name != "expires_is_day"
     ]
@@ -89,6 +92,11 @@ def line_of(row: Row, known: Any, groups: dict[int | None, str]) -> Line:
     if row.group:
         changes.append(f"group: {group} → {row.group}, typed in")
     return Line(row, "changed" if changes else "unchanged", "; ".join(changes))
+
+
+def called(column: str) -> str:
+    """A column as people call it."""
+    return column.removesuffix("_at").replace("_", " ")
 
 
 def said(value: Any) -> str:

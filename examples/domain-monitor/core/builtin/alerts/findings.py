@@ -78,9 +78,10 @@ def index(request: Request, db: DB, params: Params, settings: Settings, resolved
     """What is wrong now, what was, and who hears of it."""
     late = select(Message).where(col(Message.sent_at).is_(None)).order_by(col(Message.id).desc()).limit(10)
     due = {name: job.due for name, job in serving(request).scheduler.jobs.items() if isinstance(job.mark, alert)}
-    ended = select(JobRun).where(col(JobRun.job).in_(due), col(JobRun.ended_at).is_not(None)).limit(1)
+    ended = select(col(JobRun.job)).where(col(JobRun.job).in_(due), col(JobRun.ended_at).is_not(None)).distinct()
+    unseen = [due[name] for name in due.keys() - set(db.execute(ended).scalars())]
     shown: dict[str, Any] = {"late": db.execute(late).scalars().all(), "channels": settings.notify}
-    shown["waiting"] = [] if db.execute(ended).first() else [one and one.following(now()) for one in due.values()]
+    shown["waiting"] = [one.following(now()) for one in unseen if one]
     shown["findings"] = FINDINGS.load(db, params, where=[~IS_OPEN if resolved else IS_OPEN])
     return View("index.html", resolved=resolved, **shown)
 
